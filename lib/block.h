@@ -1,0 +1,96 @@
+/*
+ * block - the two descriptors of the memory pool: block and region.
+ *
+ * What and why: a block is a run of whole pages, free or allocated; a region is one mapping of the OS, cut into
+ * blocks without gaps. Both are out of line, so nothing a program writes can reach them. The rooms fit, region
+ * and pool share these structures; everybody above sees a block as an address, a size and a rider.
+ *
+ *      region   [ block ][ block ][ block ----- ]       region           [ block ]
+ *                   next ->  next ->   next  ----------------------------->  next -> NULL
+ *
+ * Rules: those of pool.h.
+ * Locks: all fields belong to the pool's lock, but what the essay of pool.h calls fixed while allocated.
+ * Rejected: headers in front of the memory (within reach of an overflow; a cold line per walk); a doubly
+ * linked list (the pagemap knows the left neighbour).
+ */
+#ifndef MA_BLOCK_H
+#define MA_BLOCK_H
+
+#include "base.h"
+#include "maxtree.h"
+
+struct ma_pool;
+struct ma_region;
+
+enum ma_block_kind {
+	MA_BLOCK_FREE,  /* nobody's */
+	MA_BLOCK_BUSY,  /* taken aside by the pool itself while the OS works on it */
+	MA_BLOCK_SLAB,  /* equal slots (slab.h) */
+	MA_BLOCK_LARGE, /* one object (large.h) */
+};
+
+/* Room for what the owner of an allocated block wants to keep with it; zero when handed out. */
+#define MA_BLOCK_RIDER 128
+
+struct ma_block {
+	uintptr_t
+		granule; /* address >> MA_GRANULE_SHIFT: no raw address for leak checkers to follow */
+	size_t size;     /* bytes, whole pages, > 0 */
+	struct ma_block *next;    /* next block in address order, across regions */
+	struct ma_region *region; /* that it is part of */
+	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
+	uint8_t kind;             /* enum ma_block_kind */
+	bool free;                /* kind is MA_BLOCK_FREE */
+	bool zero;  /* every byte reads as zero; once allocated: did when it was handed out */
+	bool dirty; /* on the dirty list: free, and may hold physical pages */
+
+	union {
+		alignas(MA_CACHE_LINE) unsigned char rider[MA_BLOCK_RIDER]; /* allocated */
+		struct {
+			struct ma_block *bin_prev, *bin_next;     /* blocks of equal size (fit.h) */
+			struct ma_block *dirty_prev, *dirty_next; /* older, younger */
+		} idle;                                           /* free */
+	};
+};
+
+struct ma_region {
+	uintptr_t granule;      /* address >> MA_GRANULE_SHIFT */
+	size_t size;            /* bytes mapped; shrinks at the end */
+	struct ma_pool *pool;   /* that it belongs to */
+	struct ma_block *first; /* lowest block */
+	struct ma_block *last;  /* highest block */
+	size_t idx;             /* place in the region table */
+	bool direct;            /* one allocated block, mapped for it alone; never searched */
+	size_t tree_bytes;      /* of tree's memory; 0 when there is none */
+	struct ma_maxtree
+		tree; /* per page: size in pages of the free block starting there (fit=first) */
+};
+
+static_assert(offsetof(struct ma_block, rider) == MA_CACHE_LINE, "the rider has lines of its own");
+
+ma_inline uintptr_t ma_block_addr(const struct ma_block *block)
+{
+	return block->granule << MA_GRANULE_SHIFT;
+}
+
+ma_inline uintptr_t ma_block_end(const struct ma_block *block)
+{
+	return ma_block_addr(block) + block->size;
+}
+
+ma_inline void *ma_block_ptr(const struct ma_block *block)
+{
+	return (void *)ma_block_addr(block);
+}
+
+ma_inline uintptr_t ma_region_addr(const struct ma_region *region)
+{
+	return region->granule << MA_GRANULE_SHIFT;
+}
+
+ma_inline uintptr_t ma_region_end(const struct ma_region *region)
+{
+	return ma_region_addr(region) + region->size;
+}
+
+#endif

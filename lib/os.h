@@ -1,0 +1,99 @@
+/*
+ * os - the seam to the operating system.
+ *
+ * What and why: every byte and every service the allocator takes from outside passes through these
+ * functions, so that a test can replace them (tests/os_fake.c) and make any of them fail.
+ *
+ * Rules:
+ *   O1  Every call may fail, and says so by its return value; none prints, none aborts but ma_os_abort().
+ *   O2  Mapped memory is readable, writable, zero, and aligned to a page.
+ *   O3  Sizes are whole pages. Addresses handed back were handed out.
+ *   O4  errno is left as it was found.
+ *
+ * Locks: none. Cost: a system call each, unless said.
+ * Rejected: reserving address space ahead of use (kills programs under Valgrind and under RLIMIT_AS).
+ */
+#ifndef MA_OS_H
+#define MA_OS_H
+
+#include "base.h"
+
+/**
+ * ma_os_page_size() - the page size of this machine, in bytes
+ *
+ * Cost: no system call after the first. Return: a power of two, at least MA_GRANULE.
+ */
+size_t ma_os_page_size(void);
+
+/**
+ * ma_os_map() - take fresh memory
+ * @size:  bytes, whole pages
+ *
+ * Return: zeroed memory (O2), or NULL.
+ */
+void *ma_os_map(size_t size) ma_must_check;
+
+/**
+ * ma_os_unmap() - give memory and its addresses back
+ *
+ * Return: false when the OS refused (splitting a mapping can exceed its limit of mappings); the
+ * memory is then still mapped, unchanged.
+ */
+bool ma_os_unmap(void *ptr, size_t size) ma_must_check;
+
+/**
+ * ma_os_resize() - move the end of a mapping, its start stays
+ *
+ * Return: false when the OS refused, and then nothing changed. A grown tail is zero.
+ */
+bool ma_os_resize(void *ptr, size_t old_size, size_t new_size) ma_must_check;
+
+/**
+ * ma_os_move() - move the pages of a mapping onto another one, whose contents are lost
+ * @from:  @from_size bytes; no longer mapped afterwards
+ * @to:    @to_size bytes, at least @from_size, mapped; what lies beyond the moved pages is zero
+ *
+ * Return: false when the OS refused, and then nothing changed.
+ */
+bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size) ma_must_check;
+
+/**
+ * ma_os_purge() - drop the contents, keep the addresses
+ *
+ * Return: true when the memory now reads as zero and takes no physical pages; false when nothing changed.
+ */
+bool ma_os_purge(void *ptr, size_t size);
+
+/** ma_os_discard() - unmap, or where that is refused at least purge. Return: whether it was unmapped. */
+ma_inline bool ma_os_discard(void *ptr, size_t size)
+{
+	if (ma_os_unmap(ptr, size))
+		return true;
+	(void)ma_os_purge(ptr, size);
+	return false;
+}
+
+/**
+ * ma_os_random() - unpredictable bytes
+ *
+ * Never blocks and never fails: where the kernel has none ready, the bytes the kernel gave this
+ * process at its start are mixed with the clock.
+ */
+void ma_os_random(void *buf, size_t size);
+
+/** ma_os_now_ms() - a coarse monotonic clock, in milliseconds. Cost: no system call. */
+uint64_t ma_os_now_ms(void);
+
+/** ma_os_write() - write to a descriptor until done or refused. Async-signal-safe. */
+void ma_os_write(int fd, const char *buf, size_t size);
+
+/** ma_os_thread_id() - the kernel's number of the calling thread. */
+unsigned ma_os_thread_id(void);
+
+/** ma_os_getenv() - an environment variable, NULL when unset or in a set-id program. */
+const char *ma_os_getenv(const char *name);
+
+/** ma_os_abort() - end the process with SIGABRT. */
+void ma_os_abort(void) __attribute__((noreturn));
+
+#endif

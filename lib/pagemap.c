@@ -1,0 +1,94 @@
+#include "pagemap.h"
+#include "os.h"
+
+static size_t root_bytes(void)
+{
+	return ma_align_up(MA_PAGEMAP_NROOT * sizeof(void *), ma_os_page_size());
+}
+
+static size_t leaf_bytes(void)
+{
+	return ma_align_up(sizeof(struct ma_pagemap_leaf), ma_os_page_size());
+}
+
+static size_t root_index(uintptr_t addr)
+{
+	return addr >> (MA_GRANULE_SHIFT + MA_PAGEMAP_LEAF_BITS);
+}
+
+bool ma_pagemap_init(struct ma_pagemap *map)
+{
+	map->root = ma_os_map(root_bytes());
+	atomic_store(&map->nleaves, 0);
+	return map->root != NULL;
+}
+
+void ma_pagemap_fini(struct ma_pagemap *map)
+{
+	size_t left = atomic_load(&map->nleaves);
+
+	for (size_t i = 0; left > 0; i++) {
+		struct ma_pagemap_leaf *leaf = atomic_load(&map->root[i]);
+
+		if (leaf == NULL)
+			continue;
+		left--;
+		(void)ma_os_discard(leaf, leaf_bytes());
+	}
+	(void)ma_os_discard((void *)map->root, root_bytes());
+	map->root = NULL;
+	atomic_store(&map->nleaves, 0);
+}
+
+static bool add_leaf(struct ma_pagemap *map, size_t i)
+{
+	struct ma_pagemap_leaf *none = NULL;
+	struct ma_pagemap_leaf *leaf;
+
+	if (atomic_load_explicit(&map->root[i], memory_order_acquire) != NULL)
+		return true;
+	leaf = ma_os_map(leaf_bytes());
+	if (leaf == NULL)
+		return false;
+	if (atomic_compare_exchange_strong(&map->root[i], &none, leaf)) {
+		atomic_fetch_add(&map->nleaves, 1);
+		return true;
+	}
+	/* Another pool was faster; its leaf serves both. */
+	(void)ma_os_discard(leaf, leaf_bytes());
+	return true;
+}
+
+bool ma_pagemap_reserve(struct ma_pagemap *map, uintptr_t addr, size_t size)
+{
+	size_t last = root_index(addr + size - 1);
+
+	if (size == 0 || addr + size < addr || last >= MA_PAGEMAP_NROOT)
+		return false;
+	for (size_t i = root_index(addr); i <= last; i++)
+		if (!add_leaf(map, i))
+			return false;
+	return true;
+}
+
+void ma_pagemap_set(struct ma_pagemap *map, uintptr_t addr, size_t size, struct ma_block *block)
+{
+	uintptr_t end = addr + size;
+
+	MA_ASSERT(addr % MA_GRANULE == 0 && size % MA_GRANULE == 0);
+	while (addr < end) {
+		struct ma_pagemap_leaf *leaf = atomic_load_explicit(&map->root[root_index(addr)],
+								    memory_order_relaxed);
+		size_t low = (addr >> MA_GRANULE_SHIFT) & (MA_PAGEMAP_NLEAF - 1);
+		size_t n = ma_min(MA_PAGEMAP_NLEAF - low, (end - addr) >> MA_GRANULE_SHIFT);
+
+		for (size_t i = 0; i < n; i++)
+			atomic_store_explicit(&leaf->block[low + i], block, memory_order_release);
+		addr += n << MA_GRANULE_SHIFT;
+	}
+}
+
+size_t ma_pagemap_size(const struct ma_pagemap *map)
+{
+	return root_bytes() + atomic_load(&map->nleaves) * leaf_bytes();
+}
