@@ -1,12 +1,13 @@
 /*
  * base - the words every room is written in.
  *
- * What and why: attributes, alignment arithmetic, the bug check and the limits shared by all rooms. Compiler
- * differences live here (and in annotate, os) and nowhere else.
+ * What and why: attributes, alignment arithmetic, the bug check and the limits shared by all rooms.
+ * Compiler differences live here (and in annotate, os) and nowhere else.
  *
  * Rules:
  *   B1  MA_ASSERT states an invariant of ours. It is compiled out of release builds and never
- *       has side effects. Misuse by the program is never an assertion: it is a violation (report.h).
+ *       has side effects. Misuse by the program is never an assertion: it is a violation
+ *       (report.h).
  *   B2  Arithmetic helpers are total: they say in their name or comment what they require.
  *
  * Locks: none. Cost: none.

@@ -1,17 +1,19 @@
 /*
  * block - the two descriptors of the memory pool: block and region.
  *
- * What and why: a block is a run of whole pages, free or allocated; a region is one mapping of the OS, cut into
- * blocks without gaps. Both are out of line, so nothing a program writes can reach them. The rooms fit, region
- * and pool share these structures; everybody above sees a block as an address, a size and a rider.
+ * What and why: a block is a run of whole pages, free or allocated; a region is one mapping of the
+ * OS, cut into blocks without gaps. Both are out of line, so nothing a program writes can reach
+ * them. The rooms fit, region and pool share these structures; everybody above sees a block as an
+ * address, a size and a rider.
  *
  *      region   [ block ][ block ][ block ----- ]       region           [ block ]
  *                   next ->  next ->   next  ----------------------------->  next -> NULL
  *
  * Rules: those of pool.h.
- * Locks: all fields belong to the pool's lock, but what the essay of pool.h calls fixed while allocated.
- * Rejected: headers in front of the memory (within reach of an overflow; a cold line per walk); a doubly
- * linked list (the pagemap knows the left neighbour).
+ * Locks: all fields belong to the pool's lock, but what the essay of pool.h calls fixed while
+ * allocated.
+ * Rejected: headers in front of the memory (within reach of an overflow; a cold line per walk); a
+ * doubly linked list (the pagemap knows the left neighbour).
  */
 #ifndef MA_BLOCK_H
 #define MA_BLOCK_H

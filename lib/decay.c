@@ -25,7 +25,10 @@ static void restore_end(struct ma_pool *pool, struct ma_block *block, size_t cut
 	pool->counts.shrunk--;
 }
 
-/* Unmap the tail of a block that ends its region, down to @keep bytes; purge the rest. Enters and leaves locked. */
+/*
+ * Unmap the tail of a block that ends its region, down to @keep bytes; purge the rest. Enters and
+ * leaves locked.
+ */
 static size_t give_tail(struct ma_pool *pool, struct ma_block *block, size_t keep)
 {
 	size_t cut = block->size - keep;

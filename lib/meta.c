@@ -35,7 +35,9 @@ void ma_meta_fini(struct ma_meta *meta)
 	while (chunk != NULL) {
 		struct ma_meta_chunk *next = chunk->next;
 
-		/* A chunk was mapped alone; should the OS refuse, its addresses stay ours for good. */
+		/*
+		 * A chunk was mapped alone; should the OS refuse, its addresses stay ours for good.
+		 */
 		(void)ma_os_discard(chunk, chunk->size);
 		chunk = next;
 	}

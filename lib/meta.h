@@ -1,8 +1,9 @@
 /*
  * meta - private memory for every descriptor.
  *
- * What and why: descriptors (blocks, regions, slabs' states, heaps) never live near user bytes. They come from
- * mappings of their own, handed out here in cache-line units and kept for reuse when returned.
+ * What and why: descriptors (blocks, regions, slabs' states, heaps) never live near user bytes.
+ * They come from mappings of their own, handed out here in cache-line units and kept for reuse when
+ * returned.
  *
  *      chunk  [ used | used | used | ............ ]     bump pointer; chunks double in size
  *      lists  [64] [128] ... [16K] | [32K] [64K] ...    returned pieces, one list per size

@@ -1,6 +1,8 @@
 #include "meta.h"
 
-/* Which chunk holds the piece, NULL for none. Does not prove that nobody else holds the piece too. */
+/*
+ * Which chunk holds the piece, NULL for none. Does not prove that nobody else holds the piece too.
+ */
 static const struct ma_meta_chunk *chunk_of(const struct ma_meta *meta, const void *ptr,
 					    size_t size)
 {

@@ -5,13 +5,15 @@
  * functions, so that a test can replace them (tests/os_fake.c) and make any of them fail.
  *
  * Rules:
- *   O1  Every call may fail, and says so by its return value; none prints, none aborts but ma_os_abort().
+ *   O1  Every call may fail, and says so by its return value; none prints, none aborts but
+ *       ma_os_abort().
  *   O2  Mapped memory is readable, writable, zero, and aligned to a page.
  *   O3  Sizes are whole pages. Addresses handed back were handed out.
  *   O4  errno is left as it was found.
  *
  * Locks: none. Cost: a system call each, unless said.
- * Rejected: reserving address space ahead of use (kills programs under Valgrind and under RLIMIT_AS).
+ * Rejected: reserving address space ahead of use (kills programs under Valgrind and under
+ * RLIMIT_AS).
  */
 #ifndef MA_OS_H
 #define MA_OS_H
@@ -60,11 +62,15 @@ bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size) ma_must_
 /**
  * ma_os_purge() - drop the contents, keep the addresses
  *
- * Return: true when the memory now reads as zero and takes no physical pages; false when nothing changed.
+ * Return: true when the memory now reads as zero and takes no physical pages; false when nothing
+ * changed.
  */
 bool ma_os_purge(void *ptr, size_t size);
 
-/** ma_os_discard() - unmap, or where that is refused at least purge. Return: whether it was unmapped. */
+/**
+ * ma_os_discard() - unmap, or where that is refused at least purge. Return: whether it was
+ * unmapped.
+ */
 ma_inline bool ma_os_discard(void *ptr, size_t size)
 {
 	if (ma_os_unmap(ptr, size))

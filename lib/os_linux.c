@@ -74,7 +74,9 @@ bool ma_os_purge(void *ptr, size_t size)
 	return done;
 }
 
-/* The kernel's pool may not be ready early in boot: mix what every process is given with the clock. */
+/*
+ * The kernel's pool may not be ready early in boot: mix what every process is given with the clock.
+ */
 static ma_cold void random_fallback(unsigned char *buf, size_t size)
 {
 	const unsigned char *given = (const unsigned char *)getauxval(AT_RANDOM);

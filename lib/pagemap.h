@@ -1,9 +1,9 @@
 /*
  * pagemap - address -> block, the only way back from a pointer.
  *
- * What and why: a two-level table over granules. Any address at all may be asked for; what is not ours
- * has no entry. All instances (the heap and every explicit pool) share one map, so that a pointer of the
- * wrong pool is recognised.
+ * What and why: a two-level table over granules. Any address at all may be asked for; what is not
+ * ours has no entry. All instances (the heap and every explicit pool) share one map, so that a
+ * pointer of the wrong pool is recognised.
  *
  *      address  [ 0 | root index | leaf index | offset in granule ]
  *      root[i] -> leaf[j] -> struct ma_block
@@ -15,7 +15,8 @@
  *   M4  nleaves is the number of non-empty root entries.
  *
  * Locks: none; readers are wait-free. Cost: two dependent loads.
- * Rejected: a table of regions (a search per free); three levels (one more load for no less memory that matters).
+ * Rejected: a table of regions (a search per free); three levels (one more load for no less memory
+ * that matters).
  */
 #ifndef MA_PAGEMAP_H
 #define MA_PAGEMAP_H

@@ -291,15 +291,18 @@ struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size, bo
 	return block;
 }
 
-/* A new region with a free block of at least @need bytes; smaller ones are tried when the OS refuses. */
-static bool grow(struct ma_pool *pool, size_t need)
+/*
+ * A new region with a free block of at least @need bytes; smaller ones are tried when the OS
+ * refuses.
+ */
+static bool add_free_region(struct ma_pool *pool, size_t size, size_t need)
 {
 	size_t most = ma_min(ma_pool_room_locked(pool), MA_REGION_MAX);
-	size_t size = ma_min(ma_max(ma_align_up(pool->next, pool->page), need), most);
 	struct ma_block *block;
 
 	if (need > most)
 		return false;
+	size = ma_min(ma_max(ma_align_up(size, pool->page), need), most);
 	block = ma_pool_map_region_locked(pool, size, false);
 	while (block == NULL && size > need) {
 		size = ma_max(ma_align_up(size / 2, pool->page), need);
@@ -309,6 +312,32 @@ static bool grow(struct ma_pool *pool, size_t need)
 		return false;
 	pool->next = ma_min(ma_max(pool->next, size) * 2, MA_REGION_MAX);
 	enter_free(pool, block);
+	return true;
+}
+
+static bool reserve_locked(struct ma_pool *pool, size_t bytes)
+{
+	bool done = true;
+
+	while (done && pool->counts.free_bytes < bytes) {
+		size_t lacking = ma_align_up(bytes - pool->counts.free_bytes, pool->page);
+		size_t size = ma_min(lacking, MA_REGION_MAX);
+
+		done = add_free_region(pool, size, size);
+	}
+	return done;
+}
+
+/* The first growth also maps what was reserved before it; a refusal there does not matter yet. */
+static bool grow(struct ma_pool *pool, size_t need)
+{
+	size_t wanted = pool->next;
+	bool first = pool->regions.nregions == 0;
+
+	if (!add_free_region(pool, wanted, need))
+		return false;
+	if (first && wanted > MA_REGION_MAX)
+		(void)reserve_locked(pool, wanted);
 	return true;
 }
 
@@ -477,11 +506,10 @@ bool ma_pool_reserve(struct ma_pool *pool, size_t bytes)
 	if (bytes > MA_REQUEST_MAX)
 		return false;
 	ma_lock(&pool->lock);
-	while (done && pool->counts.free_bytes < bytes) {
-		size_t lacking = ma_align_up(bytes - pool->counts.free_bytes, pool->page);
-
-		done = grow(pool, ma_min(lacking, MA_REGION_MAX));
-	}
+	if (pool->regions.nregions == 0)
+		pool->next = bytes;
+	else
+		done = reserve_locked(pool, bytes);
 	ma_unlock(&pool->lock);
 	return done;
 }

@@ -1,34 +1,41 @@
 /*
  * pool - THE MEMORY POOL: blocks of whole pages, fitted, split, merged; regions that come and go.
  *
- * What and why: the heart. It starts with nothing, grows by a region when no free block fits, and serves every
- * other room with blocks of whole pages. What is large and free for a while goes back to the OS (decay.h).
+ * What and why: the heart. It starts with nothing, grows by a region when no free block fits, and
+ * serves every other room with blocks of whole pages. What is large and free for a while goes back
+ * to the OS (decay.h).
  *
- *      region 1  [slab][large ------][free --------]   region 2  [slab][free][slab]   direct  [large]
- *      list        o --> o ----------> o ------------------------> o --> o --> o -------------> o --> NULL
+ *      region 1  [slab][large ------][free --------]   region 2  [slab][free][slab]   direct 
+ *      [large] list        o --> o ----------> o ------------------------> o --> o --> o
+ *      -------------> o --> NULL
  *
- *      alloc   [ free ------------- ]      => [ front ][ block ][ rest ]     front only for alignment
- *      free    [ free ][ block ][ free ]   => [ free ----------------- ]
+ *      alloc   [ free ------------- ]      => [ front ][ block ][ rest ]     front only for
+ *      alignment free    [ free ][ block ][ free ]   => [ free ----------------- ]
  *
  * Rules:
  *   P1  The blocks of a region lie end to end and fill it.
  *   P2  Sizes are whole pages, > 0.
  *   P3  No two neighbouring blocks of a region are free.
- *   P4  The list reaches every block once, in address order; first and last of a region are its ends.
+ *   P4  The list reaches every block once, in address order; first and last of a region are its
+ *       ends.
  *   P5  Free blocks, and only they, are in the fit index (fit.h).
- *   P6  Every granule of an allocated block maps to it; of a free block, or one taken aside, the first and the
- *       last granule do (so that neighbours merge and a stale pointer is recognised); the others map to none.
- *   P7  nblocks, nfree, free_bytes and mapped are the sums over the list; mapped is within the limit.
+ *   P6  Every granule of an allocated block maps to it; of a free block, or one taken aside, the
+ *       first and the last granule do (so that neighbours merge and a stale pointer is recognised);
+ *       the others map to none.
+ *   P7  nblocks, nfree, free_bytes and mapped are the sums over the list; mapped is within the
+ *       limit.
  *   P8  Free blocks that may hold physical pages are on the dirty list.
  *   P9  A direct region has one block, never free.
  *
  * An allocated block's address, size, kind and rider change only by calls of its owner.
  *
- * Locks: one per pool, taken by every function here unless its name ends in _locked. System calls that give
- * memory back (decay.h, direct.h) run outside it; taking memory from the OS runs inside.
- * Cost: alloc and free touch a fixed number of cache lines, plus one store per granule of the block, plus
- * growth. Rejected: buddy blocks (half of the memory for 4-page slabs of 3); one mapping per block.
- * Source: Knuth, The Art of Computer Programming 1, 2.5, algorithms A and C (liberation with sorted neighbours).
+ * Locks: one per pool, taken by every function here unless its name ends in _locked. System calls
+ * that give memory back (decay.h, direct.h) run outside it; taking memory from the OS runs inside.
+ * Cost: alloc and free touch a fixed number of cache lines, plus one store per granule of the
+ * block, plus growth. Rejected: buddy blocks (half of the memory for 4-page slabs of 3); one
+ * mapping per block.
+ * Source: Knuth, The Art of Computer Programming 1, 2.5, algorithms A and C (liberation with sorted
+ * neighbours).
  */
 #ifndef MA_POOL_H
 #define MA_POOL_H
@@ -90,15 +97,17 @@ struct ma_pool_request {
 void ma_pool_init(struct ma_pool *pool, const struct ma_pool_config *config, struct ma_meta *meta,
 		  struct ma_pagemap *pagemap);
 
-/** ma_pool_fini() - unmap all regions; every block becomes invalid. The meta store is the caller's. */
+/**
+ * ma_pool_fini() - unmap all regions; every block becomes invalid. The meta store is the caller's.
+ */
 void ma_pool_fini(struct ma_pool *pool);
 
 /**
  * ma_pool_alloc() - a block by the pool's policy, from a new region if none fits
  *
  * The rider is zero. block->zero tells whether the contents are.
- * Return: the block, or NULL when the size is beyond a region, the limit reached or the OS refused; then
- * nothing changed.
+ * Return: the block, or NULL when the size is beyond a region, the limit reached or the OS refused;
+ * then nothing changed.
  */
 struct ma_block *ma_pool_alloc(struct ma_pool *pool,
 			       const struct ma_pool_request *req) ma_must_check;
@@ -118,11 +127,19 @@ bool ma_pool_free(struct ma_pool *pool, struct ma_block *block);
  */
 size_t ma_pool_shrink(struct ma_pool *pool, struct ma_block *block, size_t size);
 
-/** ma_pool_extend() - grow a block into its free right neighbour. Return: false when that does not suffice. */
+/**
+ * ma_pool_extend() - grow a block into its free right neighbour. Return: false when that does not
+ * suffice.
+ */
 bool ma_pool_extend(struct ma_pool *pool, struct ma_block *block, size_t size) ma_must_check;
 
-/** ma_pool_reserve() - make sure that @bytes are free. Return: false when the OS or the limit refused. */
-bool ma_pool_reserve(struct ma_pool *pool, size_t bytes) ma_must_check;
+/**
+ * ma_pool_reserve() - make sure that @bytes are free
+ *
+ * Before the first region this only notes the size of what is to be mapped first.
+ * Return: false when the OS or the limit refused.
+ */
+bool ma_pool_reserve(struct ma_pool *pool, size_t bytes);
 
 /** ma_pool_counts() - the totals now. */
 struct ma_pool_counts ma_pool_counts(struct ma_pool *pool);

@@ -116,7 +116,10 @@ static const char *check_locked(const struct ma_pool *pool)
 	return broken;
 }
 
-/* Does not prove that blocks are whose they claim to be: slabs and large objects have checks of their own. */
+/*
+ * Does not prove that blocks are whose they claim to be: slabs and large objects have checks of
+ * their own.
+ */
 const char *ma_pool_check(struct ma_pool *pool)
 {
 	const char *broken;

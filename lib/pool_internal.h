@@ -1,8 +1,8 @@
 /*
  * pool_internal - what pool shares with decay and direct, the rooms that change its regions.
  *
- * A block taken aside is neither free nor anybody's: its neighbours do not merge with it and no request is
- * served from it, so the lock can be dropped while the OS works on its pages.
+ * A block taken aside is neither free nor anybody's: its neighbours do not merge with it and no
+ * request is served from it, so the lock can be dropped while the OS works on its pages.
  */
 #ifndef MA_POOL_INTERNAL_H
 #define MA_POOL_INTERNAL_H
@@ -18,17 +18,26 @@ void ma_pool_take_aside_locked(struct ma_pool *pool, struct ma_block *block);
  */
 void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool zero);
 
-/** ma_pool_unlink_region_locked() - a region whose only block is aside leaves list, table and pagemap. */
+/**
+ * ma_pool_unlink_region_locked() - a region whose only block is aside leaves list, table and
+ * pagemap.
+ */
 void ma_pool_unlink_region_locked(struct ma_pool *pool, struct ma_region *region);
 
 /** ma_pool_relink_region_locked() - the reverse. Return: false without memory for its place. */
 bool ma_pool_relink_region_locked(struct ma_pool *pool, struct ma_region *region) ma_must_check;
 
-/** ma_pool_move_region_locked() - a direct region's pages are now at @addr, @size bytes; its block follows. */
+/**
+ * ma_pool_move_region_locked() - a direct region's pages are now at @addr, @size bytes; its block
+ * follows.
+ */
 void ma_pool_move_region_locked(struct ma_pool *pool, struct ma_region *region, uintptr_t addr,
 				size_t size);
 
-/** ma_pool_map_region_locked() - a fresh mapping as a region of one block, taken aside. Return: NULL without memory. */
+/**
+ * ma_pool_map_region_locked() - a fresh mapping as a region of one block, taken aside. Return: NULL
+ * without memory.
+ */
 struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size,
 					   bool direct) ma_must_check;
 

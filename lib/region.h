@@ -1,15 +1,17 @@
 /*
  * region - the ordered set of a pool's mappings.
  *
- * What and why: regions in address order, so that a new one finds its place in the list of blocks, and a tree
- * over their largest free blocks, so that first fit skips regions without a fit.
+ * What and why: regions in address order, so that a new one finds its place in the list of blocks,
+ * and a tree over their largest free blocks, so that first fit skips regions without a fit.
  *
  * Rules:
  *   R1  The table is in strict address order; idx is the place in it; regions do not overlap.
- *   R2  With a tree: entry idx is the largest entry of the region's own tree, 0 for a direct region.
+ *   R2  With a tree: entry idx is the largest entry of the region's own tree, 0 for a direct
+ *       region.
  *   R3  mapped is the sum of the regions' sizes.
  *
- * Locks: the pool's. Cost: finding O(log regions); adding and removing O(regions), beside a system call each.
+ * Locks: the pool's. Cost: finding O(log regions); adding and removing O(regions), beside a system
+ * call each.
  */
 #ifndef MA_REGION_H
 #define MA_REGION_H
@@ -38,7 +40,8 @@ void ma_region_set_init(struct ma_region_set *set, struct ma_meta *meta, bool wi
  * @addr, @size:  the mapping; whole pages
  * @direct:       one block for one object
  *
- * Return: the region, entered, without blocks; NULL when there is no memory for it, nothing changed.
+ * Return: the region, entered, without blocks; NULL when there is no memory for it, nothing
+ * changed.
  */
 struct ma_region *ma_region_add(struct ma_region_set *set, uintptr_t addr, size_t size,
 				bool direct) ma_must_check;
@@ -46,7 +49,10 @@ struct ma_region *ma_region_add(struct ma_region_set *set, uintptr_t addr, size_
 /** ma_region_detach() - take a region out of the set; its descriptor stays the caller's. */
 void ma_region_detach(struct ma_region_set *set, struct ma_region *region);
 
-/** ma_region_attach() - put a detached region back. Return: false when there is no memory for its place. */
+/**
+ * ma_region_attach() - put a detached region back. Return: false when there is no memory for its
+ * place.
+ */
 bool ma_region_attach(struct ma_region_set *set, struct ma_region *region) ma_must_check;
 
 /** ma_region_free() - release the descriptor of a detached region; nothing is unmapped here. */

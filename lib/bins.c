@@ -1,0 +1,306 @@
+#include <sched.h>
+
+#include "bins.h"
+#include "decay.h"
+
+static struct ma_heap *owner_of(uintptr_t owner)
+{
+	return (struct ma_heap *)(owner & ~MA_SLAB_PENDING);
+}
+
+static bool is_shared(const struct ma_heap *heap)
+{
+	return heap == &heap->instance->shared;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static void link_slab(struct ma_slab **list, struct ma_slab *slab)
+{
+	slab->prev = NULL;
+	slab->next = *list;
+	if (*list != NULL)
+		(*list)->prev = slab;
+	*list = slab;
+}
+
+static void unlink_slab(struct ma_slab **list, struct ma_slab *slab)
+{
+	if (slab->next != NULL)
+		slab->next->prev = slab->prev;
+	if (slab->prev != NULL)
+		slab->prev->next = slab->next;
+	else
+		*list = slab->next;
+}
+
+static struct ma_bin *bin_of(struct ma_heap *heap, const struct ma_slab *slab)
+{
+	return &heap->bin[slab->class_idx];
+}
+
+/* A slab without list joins the heap. */
+static void join(struct ma_heap *heap, struct ma_slab *slab)
+{
+	struct ma_bin *bin = bin_of(heap, slab);
+
+	slab->is_avail = ma_slab_has_free(slab);
+	link_slab(slab->is_avail ? &bin->avail : &bin->full, slab);
+	bin->nslabs++;
+	if (is_shared(heap))
+		atomic_fetch_add_explicit(&heap->instance->nshared, 1, memory_order_relaxed);
+}
+
+static void part(struct ma_heap *heap, struct ma_slab *slab)
+{
+	struct ma_bin *bin = bin_of(heap, slab);
+
+	unlink_slab(slab->is_avail ? &bin->avail : &bin->full, slab);
+	bin->nslabs--;
+	if (is_shared(heap))
+		atomic_fetch_sub_explicit(&heap->instance->nshared, 1, memory_order_relaxed);
+}
+
+/* ---- remote frees ---------------------------------------------------------------------------- */
+
+void ma_bins_notify(struct ma_slab *slab)
+{
+	uintptr_t old = atomic_fetch_or_explicit(&slab->owner, MA_SLAB_PENDING,
+						 memory_order_acq_rel);
+	struct ma_heap *heap = owner_of(old);
+	struct ma_slab *head;
+
+	if (old & MA_SLAB_PENDING)
+		return;
+	/* From here on the owner cannot change (H4) until the list has been drained. */
+	head = atomic_load_explicit(&heap->notified, memory_order_relaxed);
+	do
+		slab->notified = head;
+	while (!atomic_compare_exchange_weak_explicit(&heap->notified, &head, slab,
+						      memory_order_release, memory_order_relaxed));
+}
+
+/* Pending first, bits second: a bit set later notifies anew. */
+static void collect(struct ma_slab *slab)
+{
+	atomic_fetch_and_explicit(&slab->owner, ~MA_SLAB_PENDING, memory_order_acq_rel);
+	(void)ma_slab_collect(slab);
+}
+
+bool ma_bins_drain(struct ma_heap *heap)
+{
+	struct ma_slab *slab;
+
+	if (atomic_load_explicit(&heap->notified, memory_order_relaxed) == NULL)
+		return false;
+	slab = atomic_exchange_explicit(&heap->notified, NULL, memory_order_acquire);
+	while (slab != NULL) {
+		struct ma_slab *next = slab->notified;
+
+		collect(slab);
+		ma_bins_settle(heap, slab);
+		slab = next;
+	}
+	return true;
+}
+
+/* ---- slabs come and go ----------------------------------------------------------------------- */
+
+static void destroy(struct ma_heap *heap, struct ma_slab *slab)
+{
+	part(heap, slab);
+	if (ma_slab_destroy(slab))
+		atomic_store_explicit(&heap->instance->due, true, memory_order_relaxed);
+}
+
+void ma_bins_decay(struct ma_instance *inst)
+{
+	if (ma_likely(!atomic_load_explicit(&inst->due, memory_order_relaxed)))
+		return;
+	atomic_store_explicit(&inst->due, false, memory_order_relaxed);
+	(void)ma_decay_step(&inst->pool);
+}
+
+static bool is_pending(const struct ma_slab *slab)
+{
+	return (atomic_load_explicit(&slab->owner, memory_order_acquire) & MA_SLAB_PENDING) != 0;
+}
+
+void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
+{
+	struct ma_bin *bin = bin_of(heap, slab);
+
+	if (!slab->is_avail && slab->top > 0) {
+		unlink_slab(&bin->full, slab);
+		slab->is_avail = true;
+		/* Behind the first: that one may be in the middle of its slots. */
+		if (bin->avail != NULL) {
+			slab->prev = bin->avail;
+			slab->next = bin->avail->next;
+			if (slab->next != NULL)
+				slab->next->prev = slab;
+			bin->avail->next = slab;
+		} else {
+			link_slab(&bin->avail, slab);
+		}
+	}
+	if (slab->used > 0 || is_pending(slab))
+		return;
+	/* Empty: keep it only if it is all the bin has to offer. */
+	if (bin->avail != slab || slab->next != NULL || is_shared(heap))
+		destroy(heap, slab);
+}
+
+/* The caller holds the lock of the shared heap and so acts as its owner. */
+static bool change_owner(struct ma_slab *slab, struct ma_heap *from, struct ma_heap *to)
+{
+	uintptr_t expected = (uintptr_t)from;
+
+	return atomic_compare_exchange_strong_explicit(&slab->owner, &expected, (uintptr_t)to,
+						       memory_order_acq_rel, memory_order_acquire);
+}
+
+static struct ma_slab *adopt_locked(struct ma_heap *heap, unsigned class_idx)
+{
+	struct ma_heap *shared = &heap->instance->shared;
+	struct ma_slab *slab;
+
+	(void)ma_bins_drain(shared);
+	slab = shared->bin[class_idx].avail;
+	while (slab != NULL && !change_owner(slab, shared, heap))
+		slab = slab->next;
+	if (slab == NULL)
+		return NULL;
+	part(shared, slab);
+	join(heap, slab);
+	return slab;
+}
+
+static struct ma_slab *adopt(struct ma_heap *heap, unsigned class_idx)
+{
+	struct ma_instance *inst = heap->instance;
+	struct ma_slab *slab;
+
+	if (atomic_load_explicit(&inst->nshared, memory_order_relaxed) == 0)
+		return NULL;
+	ma_lock(&inst->shared_lock);
+	slab = adopt_locked(heap, class_idx);
+	ma_unlock(&inst->shared_lock);
+	return slab;
+}
+
+static struct ma_slab *create(struct ma_heap *heap, unsigned class_idx)
+{
+	struct ma_bin *bin = &heap->bin[class_idx];
+	struct ma_slab *slab = ma_slab_create(&heap->instance->pool, class_idx, bin->nslabs,
+					      &heap->random);
+
+	if (slab == NULL)
+		return NULL;
+	atomic_store_explicit(&slab->owner, (uintptr_t)heap, memory_order_release);
+	join(heap, slab);
+	return slab;
+}
+
+/* First in avail with a free slot, once exhausted ones have moved to full; NULL for none. */
+static struct ma_slab *next_avail(struct ma_bin *bin)
+{
+	struct ma_slab *slab = bin->avail;
+
+	while (slab != NULL && !ma_slab_has_free(slab)) {
+		unlink_slab(&bin->avail, slab);
+		slab->is_avail = false;
+		link_slab(&bin->full, slab);
+		slab = bin->avail;
+	}
+	return slab;
+}
+
+struct ma_slab *ma_bins_refill(struct ma_heap *heap, unsigned class_idx)
+{
+	struct ma_bin *bin = &heap->bin[class_idx];
+	struct ma_slab *slab = next_avail(bin);
+
+	if (slab == NULL && ma_bins_drain(heap))
+		slab = next_avail(bin);
+	if (slab == NULL)
+		slab = adopt(heap, class_idx);
+	if (slab == NULL)
+		slab = create(heap, class_idx);
+	return slab;
+}
+
+void ma_bins_flush(struct ma_heap *heap)
+{
+	struct ma_retired retired = ma_quarantine_take(&heap->quarantine);
+
+	while (retired.slab != NULL) {
+		ma_slab_put(retired.slab, retired.idx);
+		ma_bins_settle(heap, retired.slab);
+		retired = ma_quarantine_take(&heap->quarantine);
+	}
+}
+
+void ma_bins_drop_empty(struct ma_heap *heap)
+{
+	for (unsigned i = 0; i < MA_NCLASSES; i++) {
+		struct ma_slab *next;
+
+		for (struct ma_slab *slab = heap->bin[i].avail; slab != NULL; slab = next) {
+			next = slab->next;
+			if (slab->used == 0 && !is_pending(slab))
+				destroy(heap, slab);
+		}
+	}
+}
+
+/* A thread that has set the pending bit is about to put the slab on our list: wait for it. */
+static void hand_over_one(struct ma_heap *heap, struct ma_slab *slab, struct ma_heap *to)
+{
+	if (change_owner(slab, heap, to)) {
+		part(heap, slab);
+		join(to, slab);
+		return;
+	}
+	if (!ma_bins_drain(heap))
+		(void)sched_yield();
+}
+
+static struct ma_slab *any_slab(const struct ma_bin *bin)
+{
+	return bin->avail != NULL ? bin->avail : bin->full;
+}
+
+void ma_bins_hand_over(struct ma_heap *heap, struct ma_heap *to)
+{
+	for (unsigned i = 0; i < MA_NCLASSES; i++) {
+		struct ma_slab *slab = any_slab(&heap->bin[i]);
+
+		while (slab != NULL) {
+			hand_over_one(heap, slab, to);
+			slab = any_slab(&heap->bin[i]);
+		}
+	}
+}
+
+static void forked_list(struct ma_heap *heap, struct ma_slab *slab)
+{
+	struct ma_slab *next;
+
+	for (; slab != NULL; slab = next) {
+		next = slab->next;
+		if (is_pending(slab)) {
+			collect(slab);
+			ma_bins_settle(heap, slab);
+		}
+	}
+}
+
+void ma_bins_forked(struct ma_heap *heap)
+{
+	atomic_store(&heap->notified, NULL);
+	for (unsigned i = 0; i < MA_NCLASSES; i++) {
+		forked_list(heap, heap->bin[i].avail);
+		forked_list(heap, heap->bin[i].full);
+	}
+}

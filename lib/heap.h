@@ -1,0 +1,170 @@
+/*
+ * heap - who serves this size, who owns this pointer.
+ *
+ * What and why: an instance is one pool with everything above it: the global one behind malloc, and
+ * one per explicit pool. Each thread has a heap of its own in the global instance; an explicit pool
+ * has one heap under its handle's lock. A heap owns slabs, by class, and takes and returns their
+ * slots without atomics.
+ *
+ *      instance   pool, meta; shared heap: slabs whose threads have ended
+ *        heap     bin[class]:  avail -> slab -> slab      full -> slab -> slab
+ *                 quarantine;  notified -> slab -> slab   (other threads freed slots there)
+ *
+ * A thread that frees another one's slot sets the slot's remote bit, then the slab's pending bit;
+ * whoever set the latter first puts the slab on the owner's list of notified slabs, and the owner
+ * collects when it runs dry. At thread exit slabs go to the shared heap, from where any heap that
+ * needs the class adopts them.
+ *
+ * Rules:
+ *   H1  A slab is on one list of its owner's bin of its class: avail or full. is_avail tells which.
+ *   H2  A slab in full has no free slot; in avail only the first may have none.
+ *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the one with free slots of
+ *       its bin.
+ *   H4  owner is the heap whose list the slab is on; it changes only while the pending bit is
+ *       clear.
+ *   H5  Every slab on the list of notified slabs has its pending bit set, and the list's heap for
+ *       an owner.
+ *
+ * Locks: a heap is its thread's alone. The registry lock guards the lists of heaps, the shared lock
+ * the shared heap. Cost: alloc and free of small objects by the owner touch no lock and no atomic
+ * read-modify-write.
+ * Rejected: heaps handed to other threads whole (their free slots would wait for a new thread);
+ * slabs given up by remote frees (two atomics per free).
+ * Source: Leijen, Zorn, de Moura, Mimalloc: Free List Sharding in Action, 2019 (ownership and
+ * deferred remote frees); Berger et al., Hoard, 2000 (adoption bounds the blow-up).
+ */
+#ifndef MA_HEAP_H
+#define MA_HEAP_H
+
+#include <stdatomic.h>
+
+#include "large.h"
+#include "lock.h"
+#include "pool.h"
+#include "quarantine.h"
+#include "random.h"
+#include "slab.h"
+
+struct ma_instance;
+
+struct ma_bin {
+	struct ma_slab *avail; /* H1, H2 */
+	struct ma_slab *full;  /* H1, H2 */
+	size_t nslabs;         /* H3 */
+};
+
+struct ma_heap {
+	struct ma_instance *instance; /* fixed */
+	size_t small_max;             /* largest request that gets a slot; fixed */
+	struct ma_heap *next;         /* in the instance's list of all heaps; fixed */
+	struct ma_heap *next_idle;    /* registry lock */
+	struct ma_random random;
+	struct ma_quarantine quarantine;
+	struct ma_bin bin[MA_NCLASSES];
+
+	/* Written by other threads. */
+	alignas(MA_CACHE_LINE) _Atomic(struct ma_slab *) notified; /* H5 */
+};
+
+struct ma_instance_config {
+	struct ma_pool_config pool;
+	size_t quarantine; /* slots that wait, per heap */
+	uint64_t seed;     /* 0: from the OS */
+};
+
+struct ma_instance {
+	struct ma_pagemap *pagemap; /* shared by all instances; fixed */
+	struct ma_meta meta;
+	struct ma_pool pool;
+	struct ma_instance_config config; /* fixed */
+	struct ma_lock registry;
+	struct ma_heap *heaps; /* all that were ever made; registry lock */
+	struct ma_heap *idle;  /* without a thread; registry lock */
+	size_t nheaps;         /* registry lock */
+	struct ma_lock shared_lock;
+	struct ma_heap shared;  /* shared lock */
+	_Atomic size_t nshared; /* slabs in shared; written under the shared lock */
+	_Atomic bool due;       /* free pages have come of age */
+};
+
+/** ma_instance_init() - everything empty; maps nothing. */
+void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config *config,
+		      struct ma_pagemap *pagemap);
+
+/** ma_instance_fini() - unmap everything, live objects included. */
+void ma_instance_fini(struct ma_instance *inst);
+
+/**
+ * ma_heap_init() - a heap without slabs; @ordinal tells its choices from those of the instance's
+ * others.
+ */
+void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordinal);
+
+/** ma_heap_acquire() - a heap for a thread. Return: NULL without memory. */
+struct ma_heap *ma_heap_acquire(struct ma_instance *inst) ma_must_check;
+
+/** ma_heap_release() - the heap's thread ends: its slabs go to the shared heap. */
+void ma_heap_release(struct ma_heap *heap);
+
+struct ma_request {
+	size_t size;  /* bytes */
+	size_t align; /* power of two; 0 for MA_ALIGN */
+	bool zero;    /* contents must read as zero */
+};
+
+/**
+ * ma_heap_alloc() - a live object
+ *
+ * When the pool is exhausted, what is free elsewhere is given back and the request tried once more.
+ * Return: the object, aligned to MA_ALIGN; NULL without memory, everything as before.
+ */
+void *ma_heap_alloc(struct ma_heap *heap, size_t size) ma_must_check;
+
+/** ma_heap_alloc_request() - the same for any alignment and zeroed memory. */
+void *ma_heap_alloc_request(struct ma_heap *heap, const struct ma_request *req) ma_must_check;
+
+/**
+ * ma_heap_free() - a live object of the instance becomes free
+ * @heap:  the calling thread's; NULL when it has none
+ * @ptr:   not NULL; whatever is not the start of a live, undamaged object is reported
+ */
+void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr);
+
+/** ma_heap_realloc() - resize an object; NULL leaves it as it was. @heap is not NULL. */
+void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size) ma_must_check;
+
+/** ma_heap_usable_size() - requested bytes of a live object; anything else is reported. */
+size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr);
+
+/**
+ * ma_heap_compact() - collect, empty the quarantine, return empty slabs, here and in the shared
+ * heap
+ * @heap:  the calling thread's, or NULL
+ */
+void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap);
+
+/** ma_instance_lock() - take every lock, in order, so that the process can fork. */
+void ma_instance_lock(struct ma_instance *inst);
+
+/** ma_instance_unlock() - release them. */
+void ma_instance_unlock(struct ma_instance *inst);
+
+/**
+ * ma_instance_forked() - in the child, before ma_instance_unlock(): the other threads are gone
+ * @heap:  of the thread that forked, or NULL
+ *
+ * What a vanished thread was about to hand over is collected. Slabs of vanished threads stay
+ * theirs: frees to them are accepted, but their free slots are not used again.
+ */
+void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap);
+
+/** ma_heap_check() - NULL, or the text of the rule that is broken. The heap is the caller's. */
+const char *ma_heap_check(struct ma_heap *heap) ma_must_check;
+
+/**
+ * ma_instance_check() - pool, meta, large objects and the shared heap, under their locks, and @heap
+ * if not NULL.
+ */
+const char *ma_instance_check(struct ma_instance *inst, struct ma_heap *heap) ma_must_check;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * instance - the one global instance and the calling thread's heap in it.
+ *
+ * What and why: the rooms of the public API (memalloc, pools, dump, worker) share what exists once
+ * per process.
+ *
+ * Rules: K1  It is initialised once, by the first call that needs it, bottom-up; never torn down.
+ * Locks: initialisation has one of its own. Cost: after the first call, a load and a test.
+ */
+#ifndef MA_INSTANCE_H
+#define MA_INSTANCE_H
+
+#include "heap.h"
+#include "options.h"
+#include "pagemap.h"
+
+struct ma_global {
+	struct ma_options options; /* fixed */
+	struct ma_pagemap pagemap; /* of all instances */
+	struct ma_instance instance;
+};
+
+extern struct ma_global ma_global;
+
+/** ma_global_ready() - initialise if that has not happened. Return: false without memory. */
+bool ma_global_ready(void) ma_must_check;
+
+/** ma_heap_mine() - the calling thread's heap, or NULL when it has none yet. */
+struct ma_heap *ma_heap_mine(void);
+
+/**
+ * ma_free_sized() - custom_free() that also proves size and alignment
+ * @size:   bytes that were asked for; SIZE_MAX: not known
+ * @align:  that was asked for; 1: not known
+ */
+void ma_free_sized(void *ptr, size_t size, size_t align);
+
+#endif

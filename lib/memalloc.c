@@ -1,0 +1,310 @@
+#include <errno.h>
+#include <pthread.h>
+
+#include "canary.h"
+#include "decay.h"
+#include "instance.h"
+#include "memalloc.h"
+#include "os.h"
+#include "pools.h"
+#include "report.h"
+#include "worker.h"
+
+#define STDERR 2
+
+struct ma_global ma_global;
+
+static _Thread_local struct ma_heap *mine ma_tls_initial_exec;
+
+/* ---- once per process ------------------------------------------------------------------------ */
+
+static struct ma_lock init_lock = MA_LOCK_INIT;
+static _Atomic bool ready;
+static _Atomic bool has_key;
+static pthread_key_t exit_key;
+
+static void read_options(void)
+{
+	struct ma_options *options = &ma_global.options;
+	size_t nbad;
+
+	ma_options_init(options);
+	nbad = ma_options_parse(options, ma_os_getenv("MEMALLOC_OPTIONS"));
+	if (options->help)
+		ma_options_help(options, STDERR);
+	if (nbad > 0 && options->strict_options) {
+		ma_warn("strict_options=1 and a bad option: giving up", NULL, NULL);
+		ma_os_abort();
+	}
+}
+
+static void init_instance(void)
+{
+	const struct ma_options *options = &ma_global.options;
+	struct ma_instance_config config = {
+		.pool =
+			{
+				.fit = options->fit == 0 ? MA_FIT_FIRST : MA_FIT_BEST,
+				.first = options->init,
+				.limit = options->limit,
+				.retain = options->retain,
+				.age_ms = options->purge_ms,
+			},
+		.quarantine = options->quarantine,
+		.seed = options->seed,
+	};
+	struct ma_random random;
+
+	ma_random_init(&random, options->seed);
+	ma_canary_init(ma_random_next(&random));
+	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
+}
+
+static void thread_exit(void *heap)
+{
+	mine = NULL;
+	ma_heap_release(heap);
+}
+
+static void fork_prepare(void)
+{
+	ma_pools_lock();
+	ma_instance_lock(&ma_global.instance);
+}
+
+static void fork_parent(void)
+{
+	ma_instance_unlock(&ma_global.instance);
+	ma_pools_unlock();
+}
+
+static void fork_child(void)
+{
+	ma_instance_unlock(&ma_global.instance);
+	ma_pools_unlock();
+	ma_instance_forked(&ma_global.instance, mine);
+	ma_worker_start();
+}
+
+/* What may allocate by itself comes after the heap can serve it. */
+static void register_hooks(void)
+{
+	if (pthread_key_create(&exit_key, thread_exit) == 0)
+		atomic_store(&has_key, true);
+	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+static bool init_locked(void)
+{
+	if (atomic_load(&ready))
+		return true;
+	if (!ma_pagemap_init(&ma_global.pagemap))
+		return false;
+	read_options();
+	init_instance();
+	return true;
+}
+
+static ma_cold bool init(void)
+{
+	bool first;
+	bool done;
+
+	ma_lock(&init_lock);
+	first = !atomic_load(&ready);
+	done = init_locked();
+	atomic_store_explicit(&ready, done, memory_order_release);
+	ma_unlock(&init_lock);
+	if (first && done)
+		register_hooks();
+	return done;
+}
+
+/* When the library is loaded; nothing of the pool is mapped yet. */
+__attribute__((constructor)) static void loaded(void)
+{
+	if (ma_global_ready())
+		ma_worker_start();
+}
+
+bool ma_global_ready(void)
+{
+	return ma_likely(atomic_load_explicit(&ready, memory_order_acquire)) || init();
+}
+
+/* ---- the calling thread ---------------------------------------------------------------------- */
+
+struct ma_heap *ma_heap_mine(void)
+{
+	return mine;
+}
+
+/* The thread's first call. */
+static ma_cold struct ma_heap *acquire(void)
+{
+	if (!ma_global_ready())
+		return NULL;
+	if (mine != NULL)
+		return mine;
+	mine = ma_heap_acquire(&ma_global.instance);
+	if (mine != NULL && atomic_load(&has_key))
+		(void)pthread_setspecific(exit_key, mine);
+	return mine;
+}
+
+ma_inline struct ma_heap *my_heap(void)
+{
+	struct ma_heap *heap = mine;
+
+	return ma_likely(heap != NULL) ? heap : acquire();
+}
+
+static ma_cold void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* ---- the heap -------------------------------------------------------------------------------- */
+
+ma_export void *custom_malloc(size_t size)
+{
+	struct ma_heap *heap = my_heap();
+	void *ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
+
+	return ma_likely(ptr != NULL) ? ptr : no_memory();
+}
+
+static void *alloc_request(const struct ma_request *req)
+{
+	struct ma_heap *heap = my_heap();
+	void *ptr = heap != NULL ? ma_heap_alloc_request(heap, req) : NULL;
+
+	return ma_likely(ptr != NULL) ? ptr : no_memory();
+}
+
+ma_export void *custom_calloc(size_t count, size_t size)
+{
+	struct ma_request req = {.zero = true};
+
+	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
+		return no_memory();
+	return alloc_request(&req);
+}
+
+ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
+{
+	const struct ma_request req = {.size = size, .align = alignment};
+
+	if (!ma_is_pow2(alignment)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return alloc_request(&req);
+}
+
+/* A thread that frees without ever having allocated needs no heap; the process needs its tables. */
+ma_export void custom_free(void *ptr)
+{
+	struct ma_heap *heap = mine;
+
+	if (ma_unlikely(ptr == NULL))
+		return;
+	if (ma_unlikely(heap == NULL) && !ma_global_ready())
+		return;
+	ma_heap_free(&ma_global.instance, heap, ptr);
+}
+
+ma_export void *custom_realloc(void *ptr, size_t size)
+{
+	struct ma_heap *heap = my_heap();
+	void *resized;
+
+	if (ptr == NULL)
+		return custom_malloc(size);
+	if (size == 0) {
+		custom_free(ptr);
+		return NULL;
+	}
+	resized = heap != NULL ? ma_heap_realloc(heap, ptr, size) : NULL;
+	return ma_likely(resized != NULL) ? resized : no_memory();
+}
+
+ma_export void *custom_reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (ma_unlikely(__builtin_mul_overflow(count, size, &total)))
+		return no_memory();
+	return custom_realloc(ptr, total);
+}
+
+ma_export size_t custom_usable_size(const void *ptr)
+{
+	if (ptr == NULL || !ma_global_ready())
+		return 0;
+	return ma_heap_usable_size(&ma_global.instance, ptr);
+}
+
+static ma_cold void mismatch(enum ma_violation_kind kind, const void *ptr, size_t requested)
+{
+	struct ma_violation v = {
+		.kind = kind,
+		.ptr = ptr,
+		.why = kind == MA_SIZE_MISMATCH
+			       ? "is freed with another size than it was asked with"
+			       : "is freed with an alignment it does not have",
+		.object = ptr,
+		.requested = requested,
+	};
+
+	ma_report(&v);
+}
+
+void ma_free_sized(void *ptr, size_t size, size_t align)
+{
+	size_t requested;
+
+	if (ptr == NULL)
+		return;
+	requested = custom_usable_size(ptr);
+	if (size != SIZE_MAX && size != requested)
+		mismatch(MA_SIZE_MISMATCH, ptr, requested);
+	if (!ma_is_pow2(align) || (uintptr_t)ptr % align != 0)
+		mismatch(MA_ALIGNMENT_MISMATCH, ptr, requested);
+	custom_free(ptr);
+}
+
+ma_export void init_pool(size_t size)
+{
+	if (size > 0 && ma_global_ready())
+		(void)ma_pool_reserve(&ma_global.instance.pool, size);
+}
+
+/* ---- looking inside -------------------------------------------------------------------------- */
+
+ma_export const char *memalloc_check(void)
+{
+	const char *broken;
+
+	if (!ma_global_ready())
+		return NULL;
+	broken = ma_pagemap_check(&ma_global.pagemap);
+	return broken != NULL ? broken : ma_instance_check(&ma_global.instance, mine);
+}
+
+ma_export int memalloc_trim(size_t keep)
+{
+	if (!ma_global_ready())
+		return 0;
+	ma_heap_compact(&ma_global.instance, mine);
+	return ma_decay_all(&ma_global.instance.pool, ma_min(keep, MA_REGION_MAX)) > 0;
+}
+
+ma_export size_t memalloc_compact(void)
+{
+	if (!ma_global_ready())
+		return 0;
+	ma_heap_compact(&ma_global.instance, mine);
+	return ma_decay_all(&ma_global.instance.pool, 0);
+}

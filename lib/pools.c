@@ -1,0 +1,250 @@
+#include <errno.h>
+#include <string.h>
+
+#include "decay.h"
+#include "os.h"
+#include "pools.h"
+#include "report.h"
+
+#define MAGIC 0x6d656d616c6c6f63u
+#define INITIAL ((size_t)64 * 1024)
+
+static struct ma_lock table_lock = MA_LOCK_INIT;
+static struct memalloc_pool *table;
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+static ma_cold void bad_pool(const struct memalloc_pool *pool)
+{
+	struct ma_violation v = {
+		.kind = MA_BAD_POOL,
+		.ptr = pool,
+		.why = "is not a live pool",
+		.requested = SIZE_MAX,
+	};
+
+	ma_report(&v);
+}
+
+static void enter(struct memalloc_pool *pool)
+{
+	if (pool == NULL || pool->magic != MAGIC)
+		bad_pool(pool);
+	ma_lock(&pool->lock);
+}
+
+static void leave(struct memalloc_pool *pool)
+{
+	ma_unlock(&pool->lock);
+}
+
+static void table_add(struct memalloc_pool *pool)
+{
+	ma_lock(&table_lock);
+	pool->next = table;
+	if (table != NULL)
+		table->prev = pool;
+	table = pool;
+	ma_unlock(&table_lock);
+}
+
+static void table_remove(struct memalloc_pool *pool)
+{
+	ma_lock(&table_lock);
+	if (pool->next != NULL)
+		pool->next->prev = pool->prev;
+	if (pool->prev != NULL)
+		pool->prev->next = pool->next;
+	else
+		table = pool->next;
+	ma_unlock(&table_lock);
+}
+
+void ma_pools_lock(void)
+{
+	ma_lock(&table_lock);
+	for (struct memalloc_pool *p = table; p != NULL; p = p->next) {
+		ma_lock(&p->lock);
+		ma_instance_lock(&p->instance);
+	}
+}
+
+void ma_pools_unlock(void)
+{
+	for (struct memalloc_pool *p = table; p != NULL; p = p->next) {
+		ma_instance_unlock(&p->instance);
+		ma_unlock(&p->lock);
+	}
+	ma_unlock(&table_lock);
+}
+
+/* ---- making and ending ----------------------------------------------------------------------- */
+
+static struct ma_instance_config config_of(const struct memalloc_pool_options *options)
+{
+	const struct ma_options *global = &ma_global.options;
+	struct ma_instance_config config = {
+		.pool =
+			{
+				.fit = options->fit == MEMALLOC_FIT_BEST ? MA_FIT_BEST
+									 : MA_FIT_FIRST,
+				.first = options->initial > 0 ? options->initial : INITIAL,
+				.limit = options->limit,
+				.retain = global->retain,
+				.age_ms = global->purge_ms,
+			},
+		.quarantine = global->quarantine,
+		.seed = global->seed,
+	};
+
+	return config;
+}
+
+static bool is_valid(const struct memalloc_pool_options *options)
+{
+	if (options->fit != MEMALLOC_FIT_FIRST && options->fit != MEMALLOC_FIT_BEST)
+		return false;
+	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++)
+		if (options->reserved[i] != 0)
+			return false;
+	return options->initial <= MA_REQUEST_MAX;
+}
+
+static void name_pool(struct memalloc_pool *pool, const char *name)
+{
+	size_t len = name != NULL ? strnlen(name, sizeof(pool->name) - 1) : 0;
+
+	if (len > 0)
+		memcpy(pool->name, name, len);
+}
+
+static void start(struct memalloc_pool *pool, const struct ma_instance_config *config)
+{
+	ma_instance_init(&pool->instance, config, &ma_global.pagemap);
+	ma_heap_init(&pool->heap, &pool->instance, 1);
+}
+
+ma_export memalloc_pool *memalloc_pool_create(const struct memalloc_pool_options *options)
+{
+	const struct memalloc_pool_options defaults = {0};
+	struct ma_instance_config config;
+	struct memalloc_pool *pool;
+
+	if (options == NULL)
+		options = &defaults;
+	if (!is_valid(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pool = ma_global_ready() ? ma_meta_alloc(&ma_global.instance.meta, sizeof(*pool)) : NULL;
+	if (pool == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	config = config_of(options);
+	ma_lock_init(&pool->lock);
+	name_pool(pool, options->name);
+	start(pool, &config);
+	pool->magic = MAGIC;
+	table_add(pool);
+	return pool;
+}
+
+ma_export void memalloc_pool_reset(memalloc_pool *pool)
+{
+	struct ma_instance_config config;
+
+	enter(pool);
+	config = pool->instance.config;
+	ma_instance_fini(&pool->instance);
+	start(pool, &config);
+	leave(pool);
+}
+
+ma_export void memalloc_pool_destroy(memalloc_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	enter(pool);
+	pool->magic = 0;
+	leave(pool);
+	table_remove(pool);
+	ma_instance_fini(&pool->instance);
+	ma_meta_free(&ma_global.instance.meta, pool, sizeof(*pool));
+}
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+static void *result(void *ptr)
+{
+	if (ptr == NULL)
+		errno = ENOMEM;
+	return ptr;
+}
+
+static void *alloc(memalloc_pool *pool, const struct ma_request *req)
+{
+	void *ptr;
+
+	enter(pool);
+	ptr = ma_heap_alloc_request(&pool->heap, req);
+	leave(pool);
+	return result(ptr);
+}
+
+ma_export void *memalloc_pool_malloc(memalloc_pool *pool, size_t size)
+{
+	return alloc(pool, &(struct ma_request){.size = size});
+}
+
+ma_export void *memalloc_pool_calloc(memalloc_pool *pool, size_t count, size_t size)
+{
+	struct ma_request req = {.zero = true};
+
+	if (__builtin_mul_overflow(count, size, &req.size))
+		return result(NULL);
+	return alloc(pool, &req);
+}
+
+ma_export void *memalloc_pool_aligned_alloc(memalloc_pool *pool, size_t alignment, size_t size)
+{
+	if (!ma_is_pow2(alignment)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return alloc(pool, &(struct ma_request){.size = size, .align = alignment});
+}
+
+ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
+{
+	enter(pool);
+	if (ptr != NULL)
+		ma_heap_free(&pool->instance, &pool->heap, ptr);
+	leave(pool);
+}
+
+ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t size)
+{
+	void *resized = NULL;
+
+	if (ptr == NULL)
+		return memalloc_pool_malloc(pool, size);
+	if (size == 0) {
+		memalloc_pool_free(pool, ptr);
+		return NULL;
+	}
+	enter(pool);
+	resized = ma_heap_realloc(&pool->heap, ptr, size);
+	leave(pool);
+	return result(resized);
+}
+
+ma_export const char *memalloc_pool_check(memalloc_pool *pool)
+{
+	const char *broken;
+
+	enter(pool);
+	broken = ma_instance_check(&pool->instance, &pool->heap);
+	leave(pool);
+	return broken;
+}
