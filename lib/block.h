@@ -35,9 +35,8 @@ enum ma_block_kind {
 #define MA_BLOCK_RIDER 128
 
 struct ma_block {
-	uintptr_t
-		granule; /* address >> MA_GRANULE_SHIFT: no raw address for leak checkers to follow */
-	size_t size;     /* bytes, whole pages, > 0 */
+	uintptr_t granule; /* address >> MA_GRANULE_SHIFT; a raw one would hide leaks from tools */
+	size_t size;       /* bytes, whole pages, > 0 */
 	struct ma_block *next;    /* next block in address order, across regions */
 	struct ma_region *region; /* that it is part of */
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */

@@ -78,7 +78,7 @@ static void state_words(struct ma_text *text, struct ma_block *block)
 		ma_text_str(text, block->region->direct ? "huge:" : "large:");
 		count_word(text, ma_large_of(block)->requested, " bytes requested");
 	} else if (block->free) {
-		ma_text_str(text, block->zero ? "free, purged" : "free");
+		ma_text_str(text, block->zero ? "free, not resident" : "free");
 	} else {
 		ma_text_str(text, "busy");
 	}

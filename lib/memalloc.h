@@ -117,7 +117,7 @@ MEMALLOC_API size_t custom_usable_size(const void *ptr);
 
 /**
  * init_pool() - prepare the memory pool
- * @size:  bytes; 0 and sizes above PTRDIFF_MAX are ignored
+ * @size:  bytes; 0 and sizes above 1 TiB are ignored
  *
  *      init_pool(1 << 20);
  *
@@ -157,7 +157,7 @@ enum memalloc_fit {
 /**
  * struct memalloc_pool_options - how to make a pool; zero everywhere is a good default
  * @name:     for listings; copied, at most 31 characters are kept; may be NULL
- * @initial:  bytes of the first region; 0 for 64 KiB
+ * @initial:  bytes of the first region, at most 1 TiB; 0 for 64 KiB
  * @limit:    bytes the pool may map for objects, in whole pages; 0 for no limit
  * @fit:      which free block serves a request
  */

@@ -503,7 +503,7 @@ bool ma_pool_reserve(struct ma_pool *pool, size_t bytes)
 {
 	bool done = true;
 
-	if (bytes > MA_REQUEST_MAX)
+	if (bytes > MA_RESERVE_MAX)
 		return false;
 	ma_lock(&pool->lock);
 	if (pool->regions.nregions == 0)

@@ -50,6 +50,9 @@
 /* A region is at most this; larger requests are direct. */
 #define MA_REGION_MAX ((size_t)64 * 1024 * 1024)
 
+/* Nobody reserves more than this: the OS would hand out addresses without end. */
+#define MA_RESERVE_MAX ((size_t)1 << 40)
+
 struct ma_pool_config {
 	enum ma_fit_policy fit;
 	size_t first;    /* bytes of the first region; 0: a small default */
@@ -137,7 +140,7 @@ bool ma_pool_extend(struct ma_pool *pool, struct ma_block *block, size_t size) m
  * ma_pool_reserve() - make sure that @bytes are free
  *
  * Before the first region this only notes the size of what is to be mapped first.
- * Return: false when the OS or the limit refused.
+ * Return: false when the OS or the limit refused, or @bytes exceeds MA_RESERVE_MAX.
  */
 bool ma_pool_reserve(struct ma_pool *pool, size_t bytes);
 

@@ -107,7 +107,7 @@ static bool is_valid(const struct memalloc_pool_options *options)
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++)
 		if (options->reserved[i] != 0)
 			return false;
-	return options->initial <= MA_REQUEST_MAX;
+	return options->initial <= MA_RESERVE_MAX;
 }
 
 static void name_pool(struct memalloc_pool *pool, const char *name)
