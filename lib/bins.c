@@ -61,18 +61,32 @@ static void part(struct ma_heap *heap, struct ma_slab *slab)
 		atomic_fetch_sub_explicit(&heap->instance->nshared, 1, memory_order_relaxed);
 }
 
+static void move(struct ma_heap *from, struct ma_slab *slab, struct ma_heap *to)
+{
+	part(from, slab);
+	join(to, slab);
+}
+
 /* ---- remote frees ---------------------------------------------------------------------------- */
 
+/*
+ * From the moment the remote bit is set, the owner may collect the slot and destroy the slab: its
+ * block may then be anything. But owner stays readable, is 0 for what is not a slab, and to notify
+ * the owner of another slab needlessly does no harm.
+ */
 void ma_bins_notify(struct ma_slab *slab)
 {
-	uintptr_t old = atomic_fetch_or_explicit(&slab->owner, MA_SLAB_PENDING,
-						 memory_order_acq_rel);
-	struct ma_heap *heap = owner_of(old);
+	_Atomic(uintptr_t) *owner = ma_slab_owner(slab);
+	uintptr_t old = atomic_load(owner);
 	struct ma_slab *head;
+	struct ma_heap *heap;
 
-	if (old & MA_SLAB_PENDING)
-		return;
+	do
+		if (old == 0 || (old & MA_SLAB_PENDING) != 0)
+			return;
+	while (!atomic_compare_exchange_weak(owner, &old, old | MA_SLAB_PENDING));
 	/* From here on the owner cannot change (H4) until the list has been drained. */
+	heap = owner_of(old);
 	head = atomic_load_explicit(&heap->notified, memory_order_relaxed);
 	do
 		slab->notified = head;
@@ -80,10 +94,10 @@ void ma_bins_notify(struct ma_slab *slab)
 						      memory_order_release, memory_order_relaxed));
 }
 
-/* Pending first, bits second: a bit set later notifies anew. */
+/* Pending first, bits second, both sequentially consistent: a bit set later notifies anew. */
 static void collect(struct ma_slab *slab)
 {
-	atomic_fetch_and_explicit(&slab->owner, ~MA_SLAB_PENDING, memory_order_acq_rel);
+	atomic_fetch_and(ma_slab_owner(slab), ~MA_SLAB_PENDING);
 	(void)ma_slab_collect(slab);
 }
 
@@ -106,8 +120,19 @@ bool ma_bins_drain(struct ma_heap *heap)
 
 /* ---- slabs come and go ----------------------------------------------------------------------- */
 
+/* The caller holds the lock of the shared heap if it acts for it. False: the slab is pending. */
+static bool change_owner(struct ma_slab *slab, const struct ma_heap *from, const struct ma_heap *to)
+{
+	uintptr_t expected = (uintptr_t)from;
+
+	return atomic_compare_exchange_strong(ma_slab_owner(slab), &expected, (uintptr_t)to);
+}
+
+/* An empty slab goes back to the pool; a pending one stays until it has been drained. */
 static void destroy(struct ma_heap *heap, struct ma_slab *slab)
 {
+	if (!change_owner(slab, heap, NULL))
+		return;
 	part(heap, slab);
 	if (ma_slab_destroy(slab))
 		atomic_store_explicit(&heap->instance->due, true, memory_order_relaxed);
@@ -121,9 +146,9 @@ void ma_bins_decay(struct ma_instance *inst)
 	(void)ma_decay_step(&inst->pool);
 }
 
-static bool is_pending(const struct ma_slab *slab)
+static bool is_pending(struct ma_slab *slab)
 {
-	return (atomic_load_explicit(&slab->owner, memory_order_acquire) & MA_SLAB_PENDING) != 0;
+	return (atomic_load(ma_slab_owner(slab)) & MA_SLAB_PENDING) != 0;
 }
 
 void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
@@ -144,20 +169,9 @@ void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
 			link_slab(&bin->avail, slab);
 		}
 	}
-	if (slab->used > 0 || is_pending(slab))
-		return;
-	/* Empty: keep it only if it is all the bin has to offer. */
-	if (bin->avail != slab || slab->next != NULL || is_shared(heap))
+	/* Empty: keep the one that serves the next requests. */
+	if (slab->used == 0 && (bin->avail != slab || is_shared(heap)))
 		destroy(heap, slab);
-}
-
-/* The caller holds the lock of the shared heap and so acts as its owner. */
-static bool change_owner(struct ma_slab *slab, struct ma_heap *from, struct ma_heap *to)
-{
-	uintptr_t expected = (uintptr_t)from;
-
-	return atomic_compare_exchange_strong_explicit(&slab->owner, &expected, (uintptr_t)to,
-						       memory_order_acq_rel, memory_order_acquire);
 }
 
 static struct ma_slab *adopt_locked(struct ma_heap *heap, unsigned class_idx)
@@ -171,8 +185,7 @@ static struct ma_slab *adopt_locked(struct ma_heap *heap, unsigned class_idx)
 		slab = slab->next;
 	if (slab == NULL)
 		return NULL;
-	part(shared, slab);
-	join(heap, slab);
+	move(shared, slab, heap);
 	return slab;
 }
 
@@ -197,7 +210,7 @@ static struct ma_slab *create(struct ma_heap *heap, unsigned class_idx)
 
 	if (slab == NULL)
 		return NULL;
-	atomic_store_explicit(&slab->owner, (uintptr_t)heap, memory_order_release);
+	atomic_store(ma_slab_owner(slab), (uintptr_t)heap);
 	join(heap, slab);
 	return slab;
 }
@@ -248,7 +261,7 @@ void ma_bins_drop_empty(struct ma_heap *heap)
 
 		for (struct ma_slab *slab = heap->bin[i].avail; slab != NULL; slab = next) {
 			next = slab->next;
-			if (slab->used == 0 && !is_pending(slab))
+			if (slab->used == 0)
 				destroy(heap, slab);
 		}
 	}
@@ -257,13 +270,14 @@ void ma_bins_drop_empty(struct ma_heap *heap)
 /* A thread that has set the pending bit is about to put the slab on our list: wait for it. */
 static void hand_over_one(struct ma_heap *heap, struct ma_slab *slab, struct ma_heap *to)
 {
-	if (change_owner(slab, heap, to)) {
-		part(heap, slab);
-		join(to, slab);
-		return;
-	}
-	if (!ma_bins_drain(heap))
+	if (!is_pending(slab)) {
+		if (slab->used == 0)
+			destroy(heap, slab);
+		else if (change_owner(slab, heap, to))
+			move(heap, slab, to);
+	} else if (!ma_bins_drain(heap)) {
 		(void)sched_yield();
+	}
 }
 
 static struct ma_slab *any_slab(const struct ma_bin *bin)

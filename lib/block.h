@@ -18,6 +18,8 @@
 #ifndef MA_BLOCK_H
 #define MA_BLOCK_H
 
+#include <stdatomic.h>
+
 #include "base.h"
 #include "maxtree.h"
 
@@ -34,7 +36,13 @@ enum ma_block_kind {
 /* Room for what the owner of an allocated block wants to keep with it; zero when handed out. */
 #define MA_BLOCK_RIDER 128
 
+/*
+ * Descriptors of blocks are never used for anything else, and owner is 0 while the block is not a
+ * slab. So a thread that has just marked a slot as freed may still look at owner after the slab,
+ * with that slot, is gone.
+ */
 struct ma_block {
+	_Atomic(uintptr_t) owner; /* of a slab: struct ma_heap *, and a bit (slab.h); else 0 */
 	uintptr_t granule; /* address >> MA_GRANULE_SHIFT; a raw one would hide leaks from tools */
 	size_t size;       /* bytes, whole pages, > 0 */
 	struct ma_block *next;    /* next block in address order, across regions */

@@ -71,7 +71,7 @@ static size_t give_region(struct ma_pool *pool, struct ma_block *block)
 		pool->counts.stranded += size;
 	pool->counts.shrunk++;
 	ma_region_free(&pool->regions, region);
-	ma_meta_free(pool->meta, block, sizeof(*block));
+	ma_pool_drop_descriptor_locked(pool, block);
 	return size;
 }
 

@@ -33,7 +33,7 @@ void ma_direct_free(struct ma_pool *pool, struct ma_block *block)
 	done = ma_os_discard(ptr, size);
 	ma_lock(&pool->lock);
 	ma_region_free(&pool->regions, region);
-	ma_meta_free(pool->meta, block, sizeof(*block));
+	ma_pool_drop_descriptor_locked(pool, block);
 	if (!done)
 		pool->counts.stranded += size;
 	ma_unlock(&pool->lock);

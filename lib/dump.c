@@ -21,14 +21,16 @@ static bool live_slot(const struct ma_slab *slab, uint32_t idx, struct ma_slot *
 	if (state == MA_SLOT_FREE || state == MA_SLOT_RETIRED || ma_slab_is_remote(slab, idx))
 		return false;
 	slot->idx = idx;
-	slot->slack = state == MA_SLOT_WIDE ? slab->wide[idx] : (uint32_t)state - 1;
+	slot->slack = (uint32_t)state - 1;
+	if (state == MA_SLOT_WIDE)
+		slot->slack = atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
 	return true;
 }
 
 /* A slab that is being made has no states yet: its block was handed out a moment ago. */
-static bool is_set_up(const struct ma_slab *slab)
+static bool is_set_up(const struct ma_block *block)
 {
-	return (atomic_load_explicit(&slab->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
+	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
 }
 
 static struct slots count_slots(const struct ma_slab *slab)
@@ -72,7 +74,7 @@ static void slab_words(struct ma_text *text, const struct ma_slab *slab)
 
 static void state_words(struct ma_text *text, struct ma_block *block)
 {
-	if (block->kind == MA_BLOCK_SLAB && is_set_up(ma_slab_of(block))) {
+	if (block->kind == MA_BLOCK_SLAB && is_set_up(block)) {
 		slab_words(text, ma_slab_of(block));
 	} else if (block->kind == MA_BLOCK_LARGE) {
 		ma_text_str(text, block->region->direct ? "huge:" : "large:");
@@ -150,7 +152,7 @@ static int walk_block(struct ma_block *block, visitor *visit, void *arg)
 {
 	struct memalloc_object object = {NULL, 0, block->size};
 
-	if (block->kind == MA_BLOCK_SLAB && is_set_up(ma_slab_of(block)))
+	if (block->kind == MA_BLOCK_SLAB && is_set_up(block))
 		return walk_slab(ma_slab_of(block), visit, arg);
 	if (block->kind != MA_BLOCK_LARGE || !ma_large_of(block)->sealed)
 		return 0;
@@ -185,7 +187,7 @@ static void add_block(struct memalloc_statistics *stats, struct ma_block *block)
 		stats->live += ma_large_of(block)->requested;
 		stats->live_objects++;
 	}
-	if (block->kind != MA_BLOCK_SLAB || !is_set_up(ma_slab_of(block)))
+	if (block->kind != MA_BLOCK_SLAB || !is_set_up(block))
 		return;
 	n = count_slots(ma_slab_of(block));
 	stats->slabs += block->size;

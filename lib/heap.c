@@ -317,7 +317,7 @@ static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *he
 				    struct ma_slab *slab, void *ptr)
 {
 	struct target t = prove(inst, ptr, MA_INVALID_FREE);
-	uintptr_t owner = atomic_load_explicit(&slab->owner, memory_order_acquire);
+	uintptr_t owner = atomic_load_explicit(ma_slab_owner(slab), memory_order_acquire);
 
 	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
 		free_owned(heap, slab, ptr, t.slot.idx);
@@ -342,7 +342,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 		return;
 	}
 	slab = ma_slab_of(block);
-	if (ma_unlikely(atomic_load_explicit(&slab->owner, memory_order_relaxed) !=
+	if (ma_unlikely(atomic_load_explicit(&block->owner, memory_order_relaxed) !=
 			(uintptr_t)heap)) {
 		free_remote(inst, heap, slab, ptr);
 		return;

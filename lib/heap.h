@@ -18,8 +18,8 @@
  * Rules:
  *   H1  A slab is on one list of its owner's bin of its class: avail or full. is_avail tells which.
  *   H2  A slab in full has no free slot; in avail only the first may have none.
- *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the one with free slots of
- *       its bin.
+ *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the first of avail, or
+ *       while it is pending.
  *   H4  owner is the heap whose list the slab is on; it changes only while the pending bit is
  *       clear.
  *   H5  Every slab on the list of notified slabs has its pending bit set, and the list's heap for

@@ -7,7 +7,7 @@ static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool ava
 	const struct ma_slab *prev = NULL;
 
 	for (struct ma_slab *s = avail ? bin->avail : bin->full; s != NULL; s = s->next) {
-		uintptr_t owner = atomic_load(&s->owner);
+		uintptr_t owner = atomic_load(ma_slab_owner(s));
 		const char *broken;
 
 		if (s->prev != prev || s->is_avail != avail || s->class_idx != class_idx)
@@ -20,8 +20,8 @@ static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool ava
 			return "H2 slabs in avail have free slots, those in full none";
 		if (!avail && ma_slab_has_free(s))
 			return "H2 slabs in full have no free slot";
-		if (s->used == 0 && !(owner & MA_SLAB_PENDING) && (prev != NULL || s->next != NULL))
-			return "H3 an empty slab is kept only as the one with free slots";
+		if (s->used == 0 && (owner & MA_SLAB_PENDING) == 0 && prev != NULL)
+			return "H3 an empty slab is kept only as the first of avail";
 		broken = ma_slab_check(s);
 		if (broken != NULL)
 			return broken;
@@ -33,7 +33,7 @@ static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool ava
 static const char *check_notified(struct ma_heap *heap)
 {
 	for (struct ma_slab *s = atomic_load(&heap->notified); s != NULL; s = s->notified)
-		if (atomic_load(&s->owner) != ((uintptr_t)heap | MA_SLAB_PENDING))
+		if (atomic_load(ma_slab_owner(s)) != ((uintptr_t)heap | MA_SLAB_PENDING))
 			return "H5 notified slabs are pending and the heap's";
 	return NULL;
 }

@@ -19,25 +19,30 @@ static size_t root_index(uintptr_t addr)
 bool ma_pagemap_init(struct ma_pagemap *map)
 {
 	map->root = ma_os_map(root_bytes());
-	atomic_store(&map->nleaves, 0);
+	atomic_store(&map->leaves, NULL);
 	return map->root != NULL;
 }
 
 void ma_pagemap_fini(struct ma_pagemap *map)
 {
-	size_t left = atomic_load(&map->nleaves);
+	struct ma_pagemap_leaf *leaf = atomic_load(&map->leaves);
 
-	for (size_t i = 0; left > 0; i++) {
-		struct ma_pagemap_leaf *leaf = atomic_load(&map->root[i]);
+	while (leaf != NULL) {
+		struct ma_pagemap_leaf *next = leaf->next;
 
-		if (leaf == NULL)
-			continue;
-		left--;
 		(void)ma_os_discard(leaf, leaf_bytes());
+		leaf = next;
 	}
 	(void)ma_os_discard((void *)map->root, root_bytes());
 	map->root = NULL;
-	atomic_store(&map->nleaves, 0);
+	atomic_store(&map->leaves, NULL);
+}
+
+static void list_leaf(struct ma_pagemap *map, struct ma_pagemap_leaf *leaf)
+{
+	leaf->next = atomic_load(&map->leaves);
+	while (!atomic_compare_exchange_weak(&map->leaves, &leaf->next, leaf))
+		;
 }
 
 static bool add_leaf(struct ma_pagemap *map, size_t i)
@@ -50,12 +55,11 @@ static bool add_leaf(struct ma_pagemap *map, size_t i)
 	leaf = ma_os_map(leaf_bytes());
 	if (leaf == NULL)
 		return false;
-	if (atomic_compare_exchange_strong(&map->root[i], &none, leaf)) {
-		atomic_fetch_add(&map->nleaves, 1);
-		return true;
-	}
-	/* Another pool was faster; its leaf serves both. */
-	(void)ma_os_discard(leaf, leaf_bytes());
+	leaf->idx = i;
+	if (atomic_compare_exchange_strong(&map->root[i], &none, leaf))
+		list_leaf(map, leaf);
+	else /* Another pool was faster; its leaf serves both. */
+		(void)ma_os_discard(leaf, leaf_bytes());
 	return true;
 }
 
@@ -90,5 +94,9 @@ void ma_pagemap_set(struct ma_pagemap *map, uintptr_t addr, size_t size, struct 
 
 size_t ma_pagemap_size(const struct ma_pagemap *map)
 {
-	return root_bytes() + atomic_load(&map->nleaves) * leaf_bytes();
+	size_t size = root_bytes();
+
+	for (const struct ma_pagemap_leaf *l = atomic_load(&map->leaves); l != NULL; l = l->next)
+		size += leaf_bytes();
+	return size;
 }

@@ -12,7 +12,7 @@
  *   M1  An entry is written by the pool whose region covers the address, under that pool's lock.
  *   M2  Entries of a region can be set without failing: its leaves exist before the region does.
  *   M3  Leaves are never unmapped while the map lives, so that a reader needs no lock.
- *   M4  nleaves is the number of non-empty root entries.
+ *   M4  The list of leaves reaches leaves that the root knows at their index, each once.
  *
  * Locks: none; readers are wait-free. Cost: two dependent loads.
  * Rejected: a table of regions (a search per free); three levels (one more load for no less memory
@@ -35,11 +35,13 @@ struct ma_block;
 
 struct ma_pagemap_leaf {
 	_Atomic(struct ma_block *) block[MA_PAGEMAP_NLEAF];
+	size_t idx;                   /* in the root; fixed */
+	struct ma_pagemap_leaf *next; /* in the list of leaves (M4); fixed */
 };
 
 struct ma_pagemap {
-	_Atomic(struct ma_pagemap_leaf *) *root; /* MA_PAGEMAP_NROOT entries; fixed after init */
-	_Atomic size_t nleaves;                  /* M4 */
+	_Atomic(struct ma_pagemap_leaf *) *root;  /* MA_PAGEMAP_NROOT entries; fixed after init */
+	_Atomic(struct ma_pagemap_leaf *) leaves; /* M4 */
 };
 
 /** ma_pagemap_init() - an empty map. Return: false when the OS refused. */

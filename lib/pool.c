@@ -37,156 +37,6 @@ void ma_pool_fini(struct ma_pool *pool)
 	ma_pool_init(pool, &pool->config, pool->meta, pool->pagemap);
 }
 
-/* ---- the list, the pagemap and the index, kept in step -------------------------------------- */
-
-static void map_ends(struct ma_pool *pool, struct ma_block *block, struct ma_block *to)
-{
-	ma_pagemap_set(pool->pagemap, ma_block_addr(block), MA_GRANULE, to);
-	ma_pagemap_set(pool->pagemap, ma_block_end(block) - MA_GRANULE, MA_GRANULE, to);
-}
-
-void ma_pool_map_block_locked(struct ma_pool *pool, const struct ma_block *block,
-			      struct ma_block *to)
-{
-	ma_pagemap_set(pool->pagemap, ma_block_addr(block), block->size, to);
-}
-
-static void list_insert_after(struct ma_pool *pool, struct ma_block *prev, struct ma_block *block)
-{
-	struct ma_region *region = prev->region;
-
-	block->next = prev->next;
-	prev->next = block;
-	if (region->last == prev)
-		region->last = block;
-	pool->counts.nblocks++;
-}
-
-static void list_remove_after(struct ma_pool *pool, struct ma_block *prev)
-{
-	struct ma_block *block = prev->next;
-
-	prev->next = block->next;
-	if (block->region->last == block)
-		block->region->last = prev;
-	pool->counts.nblocks--;
-	ma_meta_free(pool->meta, block, sizeof(*block));
-}
-
-static void dirty_append(struct ma_pool *pool, struct ma_block *block)
-{
-	block->dirty = true;
-	block->idle.dirty_prev = pool->youngest;
-	block->idle.dirty_next = NULL;
-	if (pool->youngest != NULL)
-		pool->youngest->idle.dirty_next = block;
-	else
-		pool->oldest = block;
-	pool->youngest = block;
-	pool->counts.dirty += block->size;
-}
-
-static void dirty_remove(struct ma_pool *pool, struct ma_block *block)
-{
-	struct ma_block *prev = block->idle.dirty_prev;
-	struct ma_block *next = block->idle.dirty_next;
-
-	if (!block->dirty)
-		return;
-	block->dirty = false;
-	if (prev != NULL)
-		prev->idle.dirty_next = next;
-	else
-		pool->oldest = next;
-	if (next != NULL)
-		next->idle.dirty_prev = prev;
-	else
-		pool->youngest = prev;
-	pool->counts.dirty -= block->size;
-}
-
-/* A block becomes a member of the free ones as it stands; its neighbours are not free. */
-static void enter_free(struct ma_pool *pool, struct ma_block *block)
-{
-	block->kind = MA_BLOCK_FREE;
-	block->free = true;
-	map_ends(pool, block, block);
-	ma_fit_add(&pool->fit, block);
-	if (!block->zero)
-		dirty_append(pool, block);
-	pool->counts.nfree++;
-	pool->counts.free_bytes += block->size;
-}
-
-/* The reverse. The ends stay mapped. */
-static void leave_free(struct ma_pool *pool, struct ma_block *block)
-{
-	ma_fit_remove(&pool->fit, block);
-	dirty_remove(pool, block);
-	pool->counts.nfree--;
-	pool->counts.free_bytes -= block->size;
-	block->kind = MA_BLOCK_BUSY;
-	block->free = false;
-}
-
-static struct ma_block *left_neighbour(const struct ma_pool *pool, const struct ma_block *block)
-{
-	if (block == block->region->first)
-		return NULL;
-	return ma_pagemap_get(pool->pagemap, ma_block_addr(block) - 1);
-}
-
-static struct ma_block *right_neighbour(const struct ma_block *block)
-{
-	return block == block->region->last ? NULL : block->next;
-}
-
-/* [ block ][ right ] => [ block -------- ]; neither is in the index. */
-static void absorb_right(struct ma_pool *pool, struct ma_block *block, const struct ma_block *right)
-{
-	map_ends(pool, block, NULL);
-	ma_pagemap_set(pool->pagemap, ma_block_addr(right), MA_GRANULE, NULL);
-	block->size += right->size;
-	block->zero = block->zero && right->zero;
-	block->dirty_ms = block->dirty_ms > right->dirty_ms ? block->dirty_ms : right->dirty_ms;
-	list_remove_after(pool, block);
-}
-
-/* [ block ------ ] => [ block ][ rest ]; @rest is a blank descriptor. Neither is in the index. */
-static void split(struct ma_pool *pool, struct ma_block *block, size_t size, struct ma_block *rest)
-{
-	rest->granule = block->granule + (size >> MA_GRANULE_SHIFT);
-	rest->size = block->size - size;
-	rest->region = block->region;
-	rest->zero = block->zero;
-	rest->dirty_ms = block->dirty_ms;
-	block->size = size;
-	list_insert_after(pool, block, rest);
-}
-
-void ma_pool_take_aside_locked(struct ma_pool *pool, struct ma_block *block)
-{
-	leave_free(pool, block);
-}
-
-void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool zero)
-{
-	struct ma_block *left = left_neighbour(pool, block);
-	struct ma_block *right = right_neighbour(block);
-
-	block->zero = zero;
-	if (right != NULL && right->free) {
-		leave_free(pool, right);
-		absorb_right(pool, block, right);
-	}
-	if (left != NULL && left->free) {
-		leave_free(pool, left);
-		absorb_right(pool, left, block);
-		block = left;
-	}
-	enter_free(pool, block);
-}
-
 /* ---- regions -------------------------------------------------------------------------------- */
 
 static void list_link_region(struct ma_pool *pool, struct ma_region *region)
@@ -248,12 +98,12 @@ static struct ma_block *add_region(struct ma_pool *pool, void *ptr, size_t size,
 
 	if (!ma_pagemap_reserve(pool->pagemap, (uintptr_t)ptr, size) || !ma_fit_prepare(&pool->fit))
 		return NULL;
-	block = ma_meta_alloc(pool->meta, sizeof(*block));
+	block = ma_pool_new_descriptor_locked(pool);
 	if (block == NULL)
 		return NULL;
 	region = ma_region_add(&pool->regions, (uintptr_t)ptr, size, direct);
 	if (region == NULL) {
-		ma_meta_free(pool->meta, block, sizeof(*block));
+		ma_pool_drop_descriptor_locked(pool, block);
 		return NULL;
 	}
 	region->pool = pool;
@@ -311,7 +161,7 @@ static bool add_free_region(struct ma_pool *pool, size_t size, size_t need)
 	if (block == NULL)
 		return false;
 	pool->next = ma_min(ma_max(pool->next, size) * 2, MA_REGION_MAX);
-	enter_free(pool, block);
+	ma_pool_enter_free_locked(pool, block);
 	return true;
 }
 
@@ -349,23 +199,23 @@ static struct ma_block *carve(struct ma_pool *pool, struct ma_block *block,
 {
 	size_t front = ma_align_up(ma_block_addr(block), req->align) - ma_block_addr(block);
 	size_t rest = block->size - front - req->size;
-	struct ma_block *tail = rest > 0 ? ma_meta_alloc(pool->meta, sizeof(*tail)) : NULL;
-	struct ma_block *result = front > 0 ? ma_meta_alloc(pool->meta, sizeof(*result)) : block;
+	struct ma_block *tail = rest > 0 ? ma_pool_new_descriptor_locked(pool) : NULL;
+	struct ma_block *result = front > 0 ? ma_pool_new_descriptor_locked(pool) : block;
 
 	if ((rest > 0 && tail == NULL) || result == NULL) {
-		ma_meta_free(pool->meta, tail, sizeof(*tail));
+		ma_pool_drop_descriptor_locked(pool, tail);
 		if (front > 0)
-			ma_meta_free(pool->meta, result, sizeof(*result));
+			ma_pool_drop_descriptor_locked(pool, result);
 		return NULL;
 	}
-	leave_free(pool, block);
+	ma_pool_take_aside_locked(pool, block);
 	if (front > 0) {
-		split(pool, block, front, result);
-		enter_free(pool, block);
+		ma_pool_split_locked(pool, block, front, result);
+		ma_pool_enter_free_locked(pool, block);
 	}
 	if (rest > 0) {
-		split(pool, result, req->size, tail);
-		enter_free(pool, tail);
+		ma_pool_split_locked(pool, result, req->size, tail);
+		ma_pool_enter_free_locked(pool, tail);
 	}
 	return result;
 }
@@ -438,11 +288,11 @@ bool ma_pool_free(struct ma_pool *pool, struct ma_block *block)
 static size_t shrink_locked(struct ma_pool *pool, struct ma_block *block, size_t size)
 {
 	size_t given = block->size - size;
-	struct ma_block *rest = ma_meta_alloc(pool->meta, sizeof(*rest));
+	struct ma_block *rest = ma_pool_new_descriptor_locked(pool);
 
 	if (rest == NULL)
 		return 0;
-	split(pool, block, size, rest);
+	ma_pool_split_locked(pool, block, size, rest);
 	ma_pool_map_block_locked(pool, rest, NULL);
 	rest->dirty_ms = ma_os_now_ms();
 	ma_pool_put_back_locked(pool, rest, false);
@@ -465,21 +315,21 @@ size_t ma_pool_shrink(struct ma_pool *pool, struct ma_block *block, size_t size)
 /* [ block ][ right ---- ] => [ block --- ][ right ] */
 static bool extend_locked(struct ma_pool *pool, struct ma_block *block, size_t size)
 {
-	struct ma_block *right = right_neighbour(block);
+	struct ma_block *right = ma_pool_right_of(block);
 	size_t more = size - block->size;
 
 	if (right == NULL || !right->free || right->size < more)
 		return false;
-	leave_free(pool, right);
-	map_ends(pool, right, NULL);
+	ma_pool_take_aside_locked(pool, right);
+	ma_pool_map_ends_locked(pool, right, NULL);
 	if (right->size == more) {
 		block->size = size;
-		list_remove_after(pool, block);
+		ma_pool_remove_after_locked(pool, block);
 	} else {
 		right->granule += more >> MA_GRANULE_SHIFT;
 		right->size -= more;
 		block->size = size;
-		enter_free(pool, right);
+		ma_pool_enter_free_locked(pool, right);
 	}
 	ma_pagemap_set(pool->pagemap, ma_block_end(block) - more, more, block);
 	return true;

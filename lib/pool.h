@@ -85,6 +85,7 @@ struct ma_pool {
 	struct ma_block *blocks;      /* lowest block (P4) */
 	struct ma_block *oldest;      /* dirty list (P8) */
 	struct ma_block *youngest;
+	struct ma_block *spare; /* descriptors without block, by next */
 	struct ma_region_set regions;
 	struct ma_fit fit;
 	struct ma_pool_counts counts; /* nregions and mapped are filled in on request */

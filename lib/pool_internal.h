@@ -1,5 +1,8 @@
 /*
- * pool_internal - what pool shares with decay and direct, the rooms that change its regions.
+ * pool_internal - the list, the pagemap and the index of a pool, kept in step.
+ *
+ * What pool shares with decay and direct, the rooms that change its regions: descriptors, becoming
+ * free and ceasing to be, splitting, merging.
  *
  * A block taken aside is neither free nor anybody's: its neighbours do not merge with it and no
  * request is served from it, so the lock can be dropped while the OS works on its pages.
@@ -8,6 +11,30 @@
 #define MA_POOL_INTERNAL_H
 
 #include "pool.h"
+
+/** ma_pool_new_descriptor_locked() - a blank descriptor, owner 0. Return: NULL without memory. */
+struct ma_block *ma_pool_new_descriptor_locked(struct ma_pool *pool) ma_must_check;
+
+/**
+ * ma_pool_split_locked() - [ block ------ ] => [ block ][ rest ]; @rest is blank; neither is free.
+ */
+void ma_pool_split_locked(struct ma_pool *pool, struct ma_block *block, size_t size,
+			  struct ma_block *rest);
+
+/** ma_pool_remove_after_locked() - the block after @prev, in its region, leaves the list. */
+void ma_pool_remove_after_locked(struct ma_pool *pool, struct ma_block *prev);
+
+/** ma_pool_right_of() - the right neighbour in the region, or NULL. */
+struct ma_block *ma_pool_right_of(const struct ma_block *block);
+
+/** ma_pool_map_ends_locked() - enter @to, or none, for the first and last granule of @block. */
+void ma_pool_map_ends_locked(struct ma_pool *pool, struct ma_block *block, struct ma_block *to);
+
+/**
+ * ma_pool_enter_free_locked() - a block taken aside becomes free as it stands; no neighbour is
+ * free.
+ */
+void ma_pool_enter_free_locked(struct ma_pool *pool, struct ma_block *block);
 
 /** ma_pool_take_aside_locked() - a free block leaves the index and the dirty list. */
 void ma_pool_take_aside_locked(struct ma_pool *pool, struct ma_block *block);
@@ -43,6 +70,12 @@ struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size,
 
 /** ma_pool_hand_out_locked() - a block taken aside becomes allocated. */
 void ma_pool_hand_out_locked(struct ma_pool *pool, struct ma_block *block, enum ma_block_kind kind);
+
+/**
+ * ma_pool_drop_descriptor_locked() - the descriptor of a block that is gone is kept for another
+ * one.
+ */
+void ma_pool_drop_descriptor_locked(struct ma_pool *pool, struct ma_block *block);
 
 /** ma_pool_map_block_locked() - enter @to, or none, for all of @block in the pagemap. */
 void ma_pool_map_block_locked(struct ma_pool *pool, const struct ma_block *block,

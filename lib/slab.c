@@ -40,7 +40,7 @@ struct ma_slab *ma_slab_create(struct ma_pool *pool, unsigned class_idx, size_t 
 	slab->granule = block->granule;
 	slab->states = (_Atomic uint8_t *)beside;
 	slab->remote = (_Atomic uint64_t *)(void *)(beside + l.remote);
-	slab->wide = l.wide > 0 ? (uint32_t *)(void *)(beside + l.wide) : NULL;
+	slab->wide = l.wide > 0 ? (_Atomic uint32_t *)(void *)(beside + l.wide) : NULL;
 	slab->stack = (uint16_t *)(void *)(beside + l.stack);
 	slab->slot = (uint32_t)slot;
 	slab->recip = (uint32_t)((((uint64_t)1 << 32) + slot - 1) / slot);
@@ -57,9 +57,15 @@ bool ma_slab_destroy(struct ma_slab *slab)
 	struct ma_block *block = ma_slab_block(slab);
 	struct ma_pool *pool = ma_pool_of(block);
 
-	MA_ASSERT(slab->used == 0);
-	ma_meta_free(pool->meta, (void *)slab->states, layout_of(slab->nslots, slab->slot).size);
-	return ma_pool_free(pool, block);
+	void *beside = (void *)slab->states;
+	size_t size = layout_of(slab->nslots, slab->slot).size;
+	bool due;
+
+	MA_ASSERT(slab->used == 0 && atomic_load(&block->owner) == 0);
+	/* Under the pool's lock somebody may be looking at the states: they go last. */
+	due = ma_pool_free(pool, block);
+	ma_meta_free(pool->meta, beside, size);
+	return due;
 }
 
 uint32_t ma_slab_take_fresh(struct ma_slab *slab)
@@ -101,9 +107,9 @@ uint32_t ma_slab_collect(struct ma_slab *slab)
 	for (uint32_t w = 0; w * 64 < slab->nslots; w++) {
 		uint64_t bits;
 
-		if (atomic_load_explicit(&slab->remote[w], memory_order_relaxed) == 0)
+		if (atomic_load(&slab->remote[w]) == 0)
 			continue;
-		bits = atomic_exchange_explicit(&slab->remote[w], 0, memory_order_acq_rel);
+		bits = atomic_exchange(&slab->remote[w], 0);
 		for (; bits != 0; bits &= bits - 1, n++)
 			collect_one(slab, w * 64 + (uint32_t)__builtin_ctzll(bits));
 	}

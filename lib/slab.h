@@ -25,9 +25,9 @@
  *   S7  A remote bit is set only for a live slot; it is what makes it retired until it is
  *       collected.
  *
- * The low bit of owner says that remote bits may be set and that the slab is, or is about to be, on
- * its owner's list of notified slabs. A slab with that bit set does not change owners and is not
- * destroyed.
+ * The owner is noted in the block. Its low bit says that remote bits may be set and that the slab
+ * is, or is about to be, on its owner's list of notified slabs. A slab with that bit set does not
+ * change owners and is not destroyed.
  *
  * Locks: none. Fields of the second line are the owner's alone. Cost: O(1), and the fill.
  * Rejected: free lists through the slots (a write after free becomes a write to our list); states
@@ -55,11 +55,10 @@
 
 struct ma_slab {
 	/* Read by every thread that frees. */
-	_Atomic(uintptr_t) owner; /* struct ma_heap *, and MA_SLAB_PENDING */
 	uintptr_t granule;        /* address >> MA_GRANULE_SHIFT; fixed */
 	_Atomic uint8_t *states;  /* nslots; fixed pointer */
 	_Atomic uint64_t *remote; /* a bit per slot; fixed pointer */
-	uint32_t *wide;           /* nslots, or NULL; fixed pointer */
+	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
 	uint32_t slot;            /* bytes; fixed */
 	uint32_t recip;           /* 2^32 / slot, rounded up; fixed */
 	uint32_t nslots;          /* fixed */
@@ -133,6 +132,11 @@ ma_inline struct ma_block *ma_slab_block(struct ma_slab *slab)
 	return (struct ma_block *)(void *)((char *)slab - offsetof(struct ma_block, rider));
 }
 
+ma_inline _Atomic(uintptr_t) *ma_slab_owner(struct ma_slab *slab)
+{
+	return &ma_slab_block(slab)->owner;
+}
+
 ma_inline char *ma_slab_base(const struct ma_slab *slab)
 {
 	return (char *)(slab->granule << MA_GRANULE_SHIFT);
@@ -161,7 +165,7 @@ ma_inline void ma_slab_set_slack(struct ma_slab *slab, uint32_t idx, size_t slac
 
 	if (ma_unlikely(slack + 1 >= MA_SLOT_WIDE)) {
 		state = MA_SLOT_WIDE;
-		slab->wide[idx] = (uint32_t)slack;
+		atomic_store_explicit(&slab->wide[idx], (uint32_t)slack, memory_order_relaxed);
 	}
 	atomic_store_explicit(&slab->states[idx], state, memory_order_relaxed);
 }
@@ -220,7 +224,7 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 	if (ma_unlikely((uint8_t)(state - 1) >= MA_SLOT_WIDE - 1)) {
 		if (state != MA_SLOT_WIDE)
 			return MA_PROOF_FREE;
-		slot->slack = slab->wide[idx];
+		slot->slack = atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
 	} else {
 		slot->slack = (uint32_t)state - 1;
 	}
@@ -245,8 +249,7 @@ ma_inline bool ma_slab_set_remote(struct ma_slab *slab, uint32_t idx)
 {
 	uint64_t bit = (uint64_t)1 << (idx % 64);
 
-	return (atomic_fetch_or_explicit(&slab->remote[idx / 64], bit, memory_order_acq_rel) &
-		bit) == 0;
+	return (atomic_fetch_or(&slab->remote[idx / 64], bit) & bit) == 0;
 }
 
 #endif

@@ -1,0 +1,173 @@
+#include <string.h>
+
+#include "pool_internal.h"
+
+/* ---- descriptors ----------------------------------------------------------------------------- */
+
+/* A blank descriptor. Its owner is 0, and may be looked at by others: it is not written. */
+struct ma_block *ma_pool_new_descriptor_locked(struct ma_pool *pool)
+{
+	const size_t keep = sizeof(((struct ma_block *)NULL)->owner);
+	struct ma_block *block = pool->spare;
+
+	static_assert(offsetof(struct ma_block, owner) == 0, "owner comes first");
+	if (block == NULL)
+		return ma_meta_alloc(pool->meta, sizeof(*block));
+	pool->spare = block->next;
+	memset((char *)block + keep, 0, sizeof(*block) - keep);
+	return block;
+}
+
+void ma_pool_drop_descriptor_locked(struct ma_pool *pool, struct ma_block *block)
+{
+	if (block == NULL)
+		return;
+	block->next = pool->spare;
+	pool->spare = block;
+}
+
+/* ---- the list, the pagemap and the index, kept in step -------------------------------------- */
+
+void ma_pool_map_ends_locked(struct ma_pool *pool, struct ma_block *block, struct ma_block *to)
+{
+	ma_pagemap_set(pool->pagemap, ma_block_addr(block), MA_GRANULE, to);
+	ma_pagemap_set(pool->pagemap, ma_block_end(block) - MA_GRANULE, MA_GRANULE, to);
+}
+
+void ma_pool_map_block_locked(struct ma_pool *pool, const struct ma_block *block,
+			      struct ma_block *to)
+{
+	ma_pagemap_set(pool->pagemap, ma_block_addr(block), block->size, to);
+}
+
+static void list_insert_after(struct ma_pool *pool, struct ma_block *prev, struct ma_block *block)
+{
+	struct ma_region *region = prev->region;
+
+	block->next = prev->next;
+	prev->next = block;
+	if (region->last == prev)
+		region->last = block;
+	pool->counts.nblocks++;
+}
+
+void ma_pool_remove_after_locked(struct ma_pool *pool, struct ma_block *prev)
+{
+	struct ma_block *block = prev->next;
+
+	prev->next = block->next;
+	if (block->region->last == block)
+		block->region->last = prev;
+	pool->counts.nblocks--;
+	ma_pool_drop_descriptor_locked(pool, block);
+}
+
+static void dirty_append(struct ma_pool *pool, struct ma_block *block)
+{
+	block->dirty = true;
+	block->idle.dirty_prev = pool->youngest;
+	block->idle.dirty_next = NULL;
+	if (pool->youngest != NULL)
+		pool->youngest->idle.dirty_next = block;
+	else
+		pool->oldest = block;
+	pool->youngest = block;
+	pool->counts.dirty += block->size;
+}
+
+static void dirty_remove(struct ma_pool *pool, struct ma_block *block)
+{
+	struct ma_block *prev = block->idle.dirty_prev;
+	struct ma_block *next = block->idle.dirty_next;
+
+	if (!block->dirty)
+		return;
+	block->dirty = false;
+	if (prev != NULL)
+		prev->idle.dirty_next = next;
+	else
+		pool->oldest = next;
+	if (next != NULL)
+		next->idle.dirty_prev = prev;
+	else
+		pool->youngest = prev;
+	pool->counts.dirty -= block->size;
+}
+
+/* A block becomes a member of the free ones as it stands; its neighbours are not free. */
+void ma_pool_enter_free_locked(struct ma_pool *pool, struct ma_block *block)
+{
+	block->kind = MA_BLOCK_FREE;
+	block->free = true;
+	ma_pool_map_ends_locked(pool, block, block);
+	ma_fit_add(&pool->fit, block);
+	if (!block->zero)
+		dirty_append(pool, block);
+	pool->counts.nfree++;
+	pool->counts.free_bytes += block->size;
+}
+
+/* The reverse. The ends stay mapped. */
+void ma_pool_take_aside_locked(struct ma_pool *pool, struct ma_block *block)
+{
+	ma_fit_remove(&pool->fit, block);
+	dirty_remove(pool, block);
+	pool->counts.nfree--;
+	pool->counts.free_bytes -= block->size;
+	block->kind = MA_BLOCK_BUSY;
+	block->free = false;
+}
+
+static struct ma_block *left_neighbour(const struct ma_pool *pool, const struct ma_block *block)
+{
+	if (block == block->region->first)
+		return NULL;
+	return ma_pagemap_get(pool->pagemap, ma_block_addr(block) - 1);
+}
+
+struct ma_block *ma_pool_right_of(const struct ma_block *block)
+{
+	return block == block->region->last ? NULL : block->next;
+}
+
+/* [ block ][ right ] => [ block -------- ]; neither is in the index. */
+static void absorb_right(struct ma_pool *pool, struct ma_block *block, const struct ma_block *right)
+{
+	ma_pool_map_ends_locked(pool, block, NULL);
+	ma_pagemap_set(pool->pagemap, ma_block_addr(right), MA_GRANULE, NULL);
+	block->size += right->size;
+	block->zero = block->zero && right->zero;
+	block->dirty_ms = block->dirty_ms > right->dirty_ms ? block->dirty_ms : right->dirty_ms;
+	ma_pool_remove_after_locked(pool, block);
+}
+
+/* [ block ------ ] => [ block ][ rest ]; @rest is a blank descriptor. Neither is in the index. */
+void ma_pool_split_locked(struct ma_pool *pool, struct ma_block *block, size_t size,
+			  struct ma_block *rest)
+{
+	rest->granule = block->granule + (size >> MA_GRANULE_SHIFT);
+	rest->size = block->size - size;
+	rest->region = block->region;
+	rest->zero = block->zero;
+	rest->dirty_ms = block->dirty_ms;
+	block->size = size;
+	list_insert_after(pool, block, rest);
+}
+
+void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool zero)
+{
+	struct ma_block *left = left_neighbour(pool, block);
+	struct ma_block *right = ma_pool_right_of(block);
+
+	block->zero = zero;
+	if (right != NULL && right->free) {
+		ma_pool_take_aside_locked(pool, right);
+		absorb_right(pool, block, right);
+	}
+	if (left != NULL && left->free) {
+		ma_pool_take_aside_locked(pool, left);
+		absorb_right(pool, left, block);
+		block = left;
+	}
+	ma_pool_enter_free_locked(pool, block);
+}
