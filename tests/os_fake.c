@@ -1,0 +1,420 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "os.h"
+#include "os_fake.h"
+
+#define ARENA ((size_t)1 << 30)
+#define NMAPPINGS 4096
+#define NEVER SIZE_MAX
+
+struct mapping {
+	size_t start; /* offset in the arena */
+	size_t size;
+};
+
+static struct {
+	char *arena;
+	struct mapping map[NMAPPINGS]; /* in address order */
+	size_t nmap;
+	size_t mapped;
+	size_t used_end; /* offset behind all that was ever mapped since the reset */
+	bool fast, fast_next;
+	size_t page, offset, limit;
+	uint64_t now, random;
+	unsigned mask;
+	size_t calls, refused, fail_at, fail_from;
+	char written[8192];
+	size_t nwritten;
+	void (*on_abort)(void);
+	const char *env;
+} fake;
+
+static void die(const char *what)
+{
+	(void)fprintf(stderr, "os_fake: %s\n", what);
+	abort();
+}
+
+/* ---- the arena ------------------------------------------------------------------------------- */
+
+static void protect(size_t start, size_t size, int prot)
+{
+	if (!fake.fast && mprotect(fake.arena + start, size, prot) != 0)
+		die("mprotect failed");
+}
+
+static void clear(size_t start, size_t size)
+{
+	if (size > 0 && madvise(fake.arena + start, size, MADV_DONTNEED) != 0)
+		die("madvise failed");
+}
+
+static void make_arena(void)
+{
+	const size_t huge = (size_t)2 << 20;
+	char *ptr = mmap(NULL, ARENA + huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+
+	if (ptr == MAP_FAILED)
+		die("no arena");
+	fake.arena = (char *)ma_align_up((uintptr_t)ptr, huge);
+}
+
+void os_fake_reset(void)
+{
+	if (fake.arena == NULL)
+		make_arena();
+	clear(0, fake.used_end);
+	if (fake.fast_next != fake.fast || (!fake.fast && fake.used_end > 0)) {
+		fake.fast = false;
+		protect(0, ARENA, fake.fast_next ? PROT_READ | PROT_WRITE : PROT_NONE);
+		fake.fast = fake.fast_next;
+	}
+	fake.nmap = 0;
+	fake.mapped = 0;
+	fake.used_end = 0;
+	fake.page = 4096;
+	fake.offset = 0;
+	fake.limit = 0;
+	fake.now = 0;
+	fake.random = 1;
+	fake.mask = OS_FAKE_ALL;
+	fake.calls = 0;
+	fake.refused = 0;
+	os_fake_lift();
+	os_fake_forget();
+	fake.env = NULL;
+}
+
+static void ready(void)
+{
+	if (fake.arena == NULL)
+		os_fake_reset();
+}
+
+/* ---- mappings -------------------------------------------------------------------------------- */
+
+static void insert(size_t at, size_t start, size_t size)
+{
+	if (fake.nmap == NMAPPINGS)
+		die("too many mappings");
+	memmove(&fake.map[at + 1], &fake.map[at], (fake.nmap - at) * sizeof(*fake.map));
+	fake.map[at] = (struct mapping){start, size};
+	fake.nmap++;
+	fake.mapped += size;
+}
+
+static void cut(size_t at)
+{
+	fake.mapped -= fake.map[at].size;
+	fake.nmap--;
+	memmove(&fake.map[at], &fake.map[at + 1], (fake.nmap - at) * sizeof(*fake.map));
+}
+
+/* The mapping that holds the whole range; dies when there is none. */
+static size_t holder(const void *ptr, size_t size)
+{
+	size_t start = (size_t)((const char *)ptr - fake.arena);
+
+	if (size == 0 || size % fake.page != 0 || start % fake.page != 0)
+		die("O3: a size or an address that is not in whole pages");
+	for (size_t i = 0; i < fake.nmap; i++)
+		if (start >= fake.map[i].start && size <= fake.map[i].size &&
+		    start - fake.map[i].start <= fake.map[i].size - size)
+			return i;
+	die("O3: memory that is not mapped");
+	return 0;
+}
+
+static void release(size_t start, size_t size)
+{
+	clear(start, size);
+	protect(start, size, PROT_NONE);
+}
+
+/* Take [ptr, ptr + size) out of the mapping that holds it: [ left ][ gone ][ right ]. */
+static void carve(const void *ptr, size_t size)
+{
+	size_t at = holder(ptr, size);
+	size_t start = (size_t)((const char *)ptr - fake.arena);
+	struct mapping old = fake.map[at];
+	size_t left = start - old.start;
+	size_t right = old.size - left - size;
+
+	cut(at);
+	if (right > 0)
+		insert(at, start + size, right);
+	if (left > 0)
+		insert(at, old.start, left);
+}
+
+static void *place(size_t at, size_t start, size_t size)
+{
+	insert(at, start, size);
+	if (start < fake.used_end)
+		clear(start, ma_min(size, fake.used_end - start));
+	fake.used_end = ma_max(fake.used_end, start + size);
+	protect(start, size, PROT_READ | PROT_WRITE);
+	return fake.arena + start;
+}
+
+/* Is this call to be refused? */
+static bool refuse(enum os_fake_kind kind)
+{
+	ready();
+	if ((fake.mask & (unsigned)kind) == 0)
+		return false;
+	fake.calls++;
+	if (fake.calls != fake.fail_at && fake.calls < fake.fail_from)
+		return false;
+	fake.refused++;
+	return true;
+}
+
+static bool over_limit(size_t more)
+{
+	if (fake.limit == 0 || fake.mapped + more <= fake.limit)
+		return false;
+	fake.refused++;
+	return true;
+}
+
+void *ma_os_map(size_t size)
+{
+	size_t start;
+
+	if (refuse(OS_FAKE_MAP) || over_limit(size))
+		return NULL;
+	if (size == 0 || size % fake.page != 0)
+		die("O3: a size that is not in whole pages");
+	start = ma_align_up(fake.offset * fake.page, fake.page);
+	for (size_t i = 0; i <= fake.nmap; i++) {
+		size_t end = i < fake.nmap ? fake.map[i].start : ARENA;
+
+		if (end >= start && end - start >= size)
+			return place(i, start, size);
+		if (i < fake.nmap)
+			start = fake.map[i].start + fake.map[i].size;
+	}
+	fake.refused++;
+	return NULL;
+}
+
+bool ma_os_unmap(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+	if (refuse(OS_FAKE_UNMAP))
+		return false;
+	carve(ptr, size);
+	release((size_t)((char *)ptr - fake.arena), size);
+	return true;
+}
+
+bool ma_os_resize(void *ptr, size_t old_size, size_t new_size)
+{
+	size_t at = holder(ptr, old_size);
+	size_t start = (size_t)((char *)ptr - fake.arena);
+	size_t end = at + 1 < fake.nmap ? fake.map[at + 1].start : ARENA;
+
+	if (refuse(OS_FAKE_RESIZE))
+		return false;
+	if (new_size <= old_size) {
+		if (new_size < old_size) {
+			carve((char *)ptr + new_size, old_size - new_size);
+			release(start + new_size, old_size - new_size);
+		}
+		return true;
+	}
+	if (over_limit(new_size - old_size))
+		return false;
+	if (start + old_size != fake.map[at].start + fake.map[at].size || end - start < new_size) {
+		fake.refused++;
+		return false;
+	}
+	(void)place(at + 1, start + old_size, new_size - old_size);
+	fake.map[at].size += fake.map[at + 1].size;
+	fake.mapped += fake.map[at + 1].size;
+	cut(at + 1);
+	return true;
+}
+
+bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size)
+{
+	(void)holder(from, from_size);
+	(void)holder(to, to_size);
+	if (refuse(OS_FAKE_MOVE))
+		return false;
+	clear((size_t)((char *)to - fake.arena), to_size);
+	memcpy(to, from, ma_min(from_size, to_size));
+	carve(from, from_size);
+	release((size_t)((char *)from - fake.arena), from_size);
+	return true;
+}
+
+bool ma_os_purge(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+	if (refuse(OS_FAKE_PURGE))
+		return false;
+	clear((size_t)((char *)ptr - fake.arena), size);
+	return true;
+}
+
+/* ---- services -------------------------------------------------------------------------------- */
+
+size_t ma_os_page_size(void)
+{
+	ready();
+	return fake.page;
+}
+
+void ma_os_random(void *buf, size_t size)
+{
+	unsigned char *bytes = buf;
+
+	ready();
+	for (size_t i = 0; i < size; i++) {
+		fake.random = fake.random * 6364136223846793005u + 1442695040888963407u;
+		bytes[i] = (unsigned char)(fake.random >> 56);
+	}
+}
+
+uint64_t ma_os_now_ms(void)
+{
+	return fake.now;
+}
+
+void ma_os_write(int fd, const char *buf, size_t size)
+{
+	size_t n = ma_min(size, sizeof(fake.written) - 1 - fake.nwritten);
+
+	if (fd != 2)
+		return;
+	memcpy(fake.written + fake.nwritten, buf, n);
+	fake.nwritten += n;
+	fake.written[fake.nwritten] = '\0';
+}
+
+unsigned ma_os_thread_id(void)
+{
+	return 1;
+}
+
+const char *ma_os_getenv(const char *name)
+{
+	return name != NULL ? fake.env : NULL;
+}
+
+void ma_os_abort(void)
+{
+	if (fake.on_abort != NULL)
+		fake.on_abort();
+	(void)fputs(fake.written, stderr);
+	abort();
+}
+
+/* ---- controls -------------------------------------------------------------------------------- */
+
+void os_fake_fast(bool fast)
+{
+	fake.fast_next = fast;
+}
+
+void os_fake_set_page_size(size_t size)
+{
+	ready();
+	if (fake.nmap > 0)
+		die("the page size changes while something is mapped");
+	fake.page = size;
+}
+
+void os_fake_set_offset(size_t npages)
+{
+	ready();
+	if (fake.nmap > 0)
+		die("the arena moves while something is mapped");
+	fake.offset = npages;
+}
+
+void os_fake_set_now(uint64_t now)
+{
+	fake.now = now;
+}
+
+void os_fake_set_limit(size_t bytes)
+{
+	fake.limit = bytes;
+}
+
+void os_fake_set_seed(uint64_t seed)
+{
+	fake.random = seed;
+}
+
+void os_fake_fail_at(size_t n)
+{
+	fake.fail_at = fake.calls + n;
+}
+
+void os_fake_fail_from(size_t n)
+{
+	fake.fail_from = fake.calls + n;
+}
+
+void os_fake_fail_mask(unsigned kinds)
+{
+	fake.mask = kinds;
+}
+
+void os_fake_lift(void)
+{
+	fake.fail_at = NEVER;
+	fake.fail_from = NEVER;
+}
+
+size_t os_fake_calls(void)
+{
+	return fake.calls;
+}
+
+size_t os_fake_refused(void)
+{
+	return fake.refused;
+}
+
+size_t os_fake_mapped(void)
+{
+	return fake.mapped;
+}
+
+size_t os_fake_nmappings(void)
+{
+	return fake.nmap;
+}
+
+const char *os_fake_written(void)
+{
+	return fake.written;
+}
+
+void os_fake_forget(void)
+{
+	fake.nwritten = 0;
+	fake.written[0] = '\0';
+}
+
+void os_fake_on_abort(void (*hook)(void))
+{
+	fake.on_abort = hook;
+}
+
+void os_fake_setenv(const char *value)
+{
+	fake.env = value;
+}
