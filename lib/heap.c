@@ -358,6 +358,28 @@ size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)
 	return prove(inst, ptr, MA_BAD_USABLE_SIZE).size;
 }
 
+void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *ptr,
+			const struct ma_request *claim)
+{
+	struct target t = prove(inst, ptr, MA_INVALID_FREE);
+	struct ma_violation v = {
+		.kind = MA_SIZE_MISMATCH,
+		.ptr = ptr,
+		.why = "is freed with another size than it was asked with",
+		.object = ptr,
+		.requested = t.size,
+		.slot = t.slab != NULL ? t.slab->slot : t.block->size,
+	};
+
+	if (claim->size != SIZE_MAX && claim->size != t.size)
+		ma_report(&v);
+	v.kind = MA_ALIGNMENT_MISMATCH;
+	v.why = "is freed with an alignment that it does not have";
+	if (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)
+		ma_report(&v);
+	ma_heap_free(inst, heap, ptr);
+}
+
 /* ---- realloc --------------------------------------------------------------------------------- */
 
 static bool resize_slot(const struct target *t, void *ptr, size_t size, size_t small_max)

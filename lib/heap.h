@@ -130,6 +130,13 @@ void *ma_heap_alloc_request(struct ma_heap *heap, const struct ma_request *req) 
  */
 void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr);
 
+/**
+ * ma_heap_free_sized() - ma_heap_free() that also proves what the program claims
+ * @claim:  size (SIZE_MAX: none) and align (1: none)
+ */
+void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *ptr,
+			const struct ma_request *claim);
+
 /** ma_heap_realloc() - resize an object; NULL leaves it as it was. @heap is not NULL. */
 void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size) ma_must_check;
 

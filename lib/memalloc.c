@@ -246,33 +246,12 @@ ma_export size_t custom_usable_size(const void *ptr)
 	return ma_heap_usable_size(&ma_global.instance, ptr);
 }
 
-static ma_cold void mismatch(enum ma_violation_kind kind, const void *ptr, size_t requested)
-{
-	struct ma_violation v = {
-		.kind = kind,
-		.ptr = ptr,
-		.why = kind == MA_SIZE_MISMATCH
-			       ? "is freed with another size than it was asked with"
-			       : "is freed with an alignment it does not have",
-		.object = ptr,
-		.requested = requested,
-	};
-
-	ma_report(&v);
-}
-
 void ma_free_sized(void *ptr, size_t size, size_t align)
 {
-	size_t requested;
+	const struct ma_request claim = {.size = size, .align = align};
 
-	if (ptr == NULL)
-		return;
-	requested = custom_usable_size(ptr);
-	if (size != SIZE_MAX && size != requested)
-		mismatch(MA_SIZE_MISMATCH, ptr, requested);
-	if (!ma_is_pow2(align) || (uintptr_t)ptr % align != 0)
-		mismatch(MA_ALIGNMENT_MISMATCH, ptr, requested);
-	custom_free(ptr);
+	if (ptr != NULL && ma_global_ready())
+		ma_heap_free_sized(&ma_global.instance, mine, ptr, &claim);
 }
 
 ma_export void init_pool(size_t size)

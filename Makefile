@@ -1,0 +1,31 @@
+# Thin: what is built and tested is said in meson.build. `make main` and `make test` do all set-up.
+MESON_FLAGS =
+
+.PHONY: main test bench format clean setup
+
+main: build/build.ninja
+	meson compile -C build
+	build/tests/sample
+	tests/demo.py build/lib/libmemalloc-preload.so --overflow build/tests/overflow
+
+test: build-test/build.ninja
+	meson test -C build-test --print-errorlogs
+	meson test -C build-test --print-errorlogs --setup memcheck
+
+bench: build/build.ninja
+	meson test -C build --benchmark --verbose
+
+format: setup
+	tests/style.py --write
+
+clean:
+	rm -rf build build-test build-ci-*
+
+setup:
+	@tests/setup.sh
+
+build/build.ninja: | setup
+	meson setup build --buildtype=release -Db_lto=true $(MESON_FLAGS)
+
+build-test/build.ninja: | setup
+	meson setup build-test --buildtype=debugoptimized $(MESON_FLAGS)

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs what is missing to build and test memalloc, from Debian packages. With "ci": what the other
+# compilers of .ci/run need, too. Does nothing, quickly, when nothing is missing.
+set -u
+
+packages=
+
+# need WHAT PACKAGE: a command, or a file (a pattern) that the package brings
+need() {
+	case $1 in
+	/*) for file in $1; do [ -e "$file" ] && return; done ;;
+	*) command -v "$1" >/dev/null && return ;;
+	esac
+	packages="$packages $2"
+}
+
+need gcc gcc
+need /usr/include/stdlib.h libc6-dev
+need g++ g++
+need make make
+need nm binutils
+need meson meson
+need ninja ninja-build
+need pkg-config pkgconf
+need python3 python3
+need /usr/include/cmocka.h libcmocka-dev
+need valgrind valgrind
+need clang-format-14 clang-format-14
+need sqlite3 sqlite3
+if [ "${1-}" = ci ]; then
+	for version in 14 19; do
+		need clang-$version clang-$version
+		need "/usr/lib/llvm-$version/lib/clang/$version*/lib/linux/libclang_rt.asan-*.a" libclang-rt-$version-dev
+	done
+fi
+[ -n "$packages" ] || exit 0
+
+give_up() {
+	echo "memalloc needs these Debian packages:$packages" >&2
+	echo "$1; install them, or what they are called on this system, and try again." >&2
+	exit 1
+}
+
+root=
+command -v apt-get >/dev/null || give_up "There is no apt-get here"
+if [ "$(id -u)" != 0 ]; then
+	root="sudo -n"
+	$root true 2>/dev/null || give_up "This needs root, or sudo without a password"
+fi
+
+install() {
+	# shellcheck disable=SC2086
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages </dev/null
+}
+
+echo "installing:$packages"
+install >/dev/null 2>&1 && exit 0
+$root apt-get update -qq </dev/null
+install || give_up "apt-get could not install them"

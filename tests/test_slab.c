@@ -1,0 +1,586 @@
+#include <stdio.h>
+
+#include "heap_fixture.h"
+#include "slab.h"
+
+static struct ma_random random_;
+
+static struct ma_slab *make(size_t slot)
+{
+	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, ma_class_of(slot), 0, &random_);
+
+	assert_non_null(slab);
+	assert_int_equal(slab->slot, slot);
+	return slab;
+}
+
+static void *arm(struct ma_slab *slab, size_t size)
+{
+	return ma_slab_arm(slab, ma_slab_take(slab), size);
+}
+
+/* As the owner frees, without quarantine. */
+static void put(struct ma_slab *slab, void *ptr)
+{
+	if (slab->filled)
+		ma_fill_zero(ptr, slab->slot);
+	ma_slab_put(slab, slot_of(ptr));
+}
+
+static void destroy(struct ma_slab *slab)
+{
+	assert_sound(ma_slab_check(slab));
+	(void)ma_slab_destroy(slab);
+}
+
+static int setup(void **state)
+{
+	ma_random_init(&random_, 7);
+	return rooms_setup(state);
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static void check_creation(unsigned c, size_t growth)
+{
+	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, c, growth, &random_);
+	const struct ma_block *block;
+
+	assert_non_null(slab);
+	block = ma_slab_block(slab);
+	assert_ptr_equal(block, block_of(ma_slab_base(slab)));
+	assert_int_equal(block->kind, MA_BLOCK_SLAB);
+	assert_int_equal(slab->slot, ma_class_slot(c));
+	assert_int_equal(slab->nslots, block->size / slab->slot);
+	assert_int_equal(slab->used + slab->top + slab->fresh, 0);
+	assert_true(slab->start < slab->nslots && ma_slab_has_free(slab));
+	assert_int_equal(atomic_load(ma_slab_owner(slab)), 0);
+	assert_sound(ma_slab_check(slab));
+	assert_sound(ma_pool_check(&rooms.inst.pool));
+	(void)ma_slab_destroy(slab);
+}
+
+static void create_every_class(void)
+{
+	unsigned last = ma_class_of(ma_class_limit(rooms.inst.pool.page));
+
+	for (unsigned c = 0; c <= last; c++)
+		for (size_t growth = 0; growth < 3; growth++)
+			check_creation(c, growth);
+}
+
+/* What a slab took, meta memory included, is back after its end. */
+static void test_create_and_destroy_every_class(void **state)
+{
+	size_t in_use;
+
+	(void)state;
+	create_every_class();
+	in_use = rooms.inst.meta.in_use;
+	create_every_class();
+	assert_int_equal(rooms.inst.meta.in_use, in_use);
+	assert_int_equal(rooms.inst.pool.counts.free_bytes, rooms.inst.pool.regions.mapped);
+}
+
+static void test_large_pages(void **state)
+{
+	static const size_t pages[] = {16384, 65536};
+	const struct ma_instance_config config = rooms_config();
+
+	for (size_t i = 0; i < 2; i++) {
+		rooms_end();
+		(void)fixture_reset(state);
+		os_fake_set_page_size(pages[i]);
+		rooms_start(&config);
+		test_create_and_destroy_every_class(state);
+	}
+}
+
+static void test_no_memory(void **state)
+{
+	size_t in_use = rooms.inst.meta.in_use;
+
+	(void)state;
+	os_fake_fail_from(1);
+	assert_null(ma_slab_create(&rooms.inst.pool, 0, 0, &random_));
+	os_fake_lift();
+	assert_int_equal(rooms.inst.meta.in_use, in_use);
+	destroy(make(16));
+}
+
+/* ---- taking and putting ---------------------------------------------------------------------- */
+
+static void test_fresh_slots_come_in_address_order(void **state)
+{
+	struct ma_slab *slab = make(64);
+
+	(void)state;
+	for (uint32_t i = 0; i < slab->nslots; i++) {
+		assert_true(ma_slab_has_free(slab));
+		assert_int_equal(ma_slab_take(slab), (slab->start + i) % slab->nslots);
+	}
+	assert_false(ma_slab_has_free(slab));
+	assert_int_equal(slab->used, slab->nslots);
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		ma_slab_put(slab, i);
+	destroy(slab);
+}
+
+static void test_the_start_is_random(void **state)
+{
+	struct ma_slab *slabs[20];
+	size_t nsame = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 20; i++) {
+		slabs[i] = make(64);
+		nsame += slabs[i]->start == slabs[0]->start;
+	}
+	assert_in_range(nsame, 1, 4);
+	for (size_t i = 0; i < 20; i++)
+		destroy(slabs[i]);
+}
+
+static void test_recycled_slots_come_before_fresh_ones(void **state)
+{
+	struct ma_slab *slab = make(64);
+	void *a = arm(slab, 10);
+	void *b = arm(slab, 10);
+	void *c = arm(slab, 10);
+
+	(void)state;
+	put(slab, a);
+	put(slab, c);
+	assert_ptr_equal(arm(slab, 10), c);
+	assert_ptr_equal(arm(slab, 10), a);
+	assert_ptr_not_equal(arm(slab, 10), b);
+	assert_int_equal(slab->used, 4);
+	assert_sound(ma_slab_check(slab));
+}
+
+static void check_sizes(size_t slot)
+{
+	struct ma_slab *slab = make(slot);
+
+	for (size_t size = 0; size <= slot - MA_CANARY; size++) {
+		unsigned char *ptr = arm(slab, size);
+		struct ma_slot found;
+
+		assert_int_equal((uintptr_t)ptr % MA_ALIGN, 0);
+		assert_true(ma_canary_intact(ptr + size));
+		assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_OK);
+		assert_int_equal(ma_slot_size(slab, found), size);
+		assert_int_equal(found.idx, slot_of(ptr));
+		memset(ptr, 0xff, size);
+		assert_sound(ma_slab_check(slab));
+		put(slab, ptr);
+	}
+	destroy(slab);
+}
+
+/* Slack that does not fit into the state byte is kept beside. */
+static void test_every_size_of_a_slot(void **state)
+{
+	(void)state;
+	check_sizes(16);
+	check_sizes(64);
+	check_sizes(240);
+	check_sizes(256);
+	check_sizes(288);
+	check_sizes(1024);
+}
+
+static void test_state_letters(void **state)
+{
+	struct ma_slab *slab = make(64);
+	void *ptr = arm(slab, 10);
+	uint32_t idx = slot_of(ptr);
+
+	(void)state;
+	assert_int_equal(ma_slab_state(slab, idx), 'l');
+	atomic_store(&slab->states[idx], MA_SLOT_RETIRED);
+	assert_int_equal(ma_slab_state(slab, idx), 'r');
+	put(slab, ptr);
+	assert_int_equal(ma_slab_state(slab, idx), 'f');
+	assert_ptr_equal(arm(slab, 64 - MA_CANARY), ptr);
+	assert_int_equal(ma_slab_state(slab, idx), 'l');
+	assert_true(ma_slab_set_remote(slab, idx));
+	assert_int_equal(ma_slab_state(slab, idx), 'r');
+}
+
+/* ---- proofs ---------------------------------------------------------------------------------- */
+
+static void check_starts(size_t slot)
+{
+	struct ma_slab *slab = make(slot);
+	size_t end = ma_slab_block(slab)->size;
+	const char *base = ma_slab_base(slab);
+	struct ma_slot found;
+
+	while (ma_slab_has_free(slab))
+		(void)arm(slab, 1);
+	for (size_t offset = 0; offset < end; offset++) {
+		bool start = offset % slot == 0 && offset / slot < slab->nslots;
+		enum ma_proof expected = start ? MA_PROOF_OK : MA_PROOF_INTERIOR;
+
+		assert_int_equal(ma_slab_prove(slab, base + offset, &found), expected);
+	}
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		put(slab, ma_slab_slot_ptr(slab, i));
+	destroy(slab);
+}
+
+/* Each byte of the block, with what is left over behind the last slot. */
+static void test_only_starts_are_proven(void **state)
+{
+	(void)state;
+	check_starts(16);
+	check_starts(48);
+	check_starts(112);
+	check_starts(640);
+	check_starts(2560);
+	check_starts(20480);
+}
+
+static void test_slots_that_are_not_live_are_not_proven(void **state)
+{
+	struct ma_slab *slab = make(32);
+	char *ptr = arm(slab, 5);
+	uint32_t fresh = (slot_of(ptr) + 1) % slab->nslots;
+	struct ma_slot found;
+
+	(void)state;
+	assert_int_equal(ma_slab_prove(slab, ma_slab_slot_ptr(slab, fresh), &found), MA_PROOF_FREE);
+	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
+	put(slab, ptr);
+	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
+	destroy(slab);
+}
+
+static void check_overruns(size_t slot, size_t size)
+{
+	struct ma_slab *slab = make(slot);
+	unsigned char *ptr = arm(slab, size);
+	struct ma_slot found;
+
+	for (size_t bit = 0; bit < MA_CANARY * 8; bit++) {
+		ptr[size + bit / 8] ^= (unsigned char)(1u << bit % 8);
+		assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_OVERRUN);
+		assert_broken("S5", ma_slab_check(slab));
+		ptr[size + bit / 8] ^= (unsigned char)(1u << bit % 8);
+		assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_OK);
+	}
+	put(slab, ptr);
+	destroy(slab);
+}
+
+static void test_overruns_are_seen(void **state)
+{
+	(void)state;
+	check_overruns(16, 0);
+	check_overruns(16, 8);
+	check_overruns(32, 13);
+	check_overruns(1024, 3);
+	check_overruns(1024, 1016);
+}
+
+static void test_the_overrun_report(void **state)
+{
+	struct ma_slab *slab = make(32);
+	unsigned char *ptr = arm(slab, 20);
+	static struct ma_slot slot;
+	char words[128];
+
+	(void)state;
+	ptr[20] = 0;
+	assert_int_equal(ma_slab_prove(slab, ptr, &slot), MA_PROOF_OVERRUN);
+	(void)snprintf(words, sizeof(words), "heap overflow: %p behind the end",
+		       (void *)(ptr + 20));
+	assert_reports(words, ma_slab_overrun(slab, slot));
+	(void)snprintf(words, sizeof(words), "object %p, 20 bytes requested, in 32 bytes",
+		       (void *)ptr);
+	assert_reports(words, ma_slab_overrun(slab, slot));
+	assert_reports("one zero byte past the end", ma_slab_overrun(slab, slot));
+	ma_canary_put(ptr + 20);
+}
+
+/* ---- writes after free ----------------------------------------------------------------------- */
+
+static void check_write_after_free(size_t slot, size_t at)
+{
+	struct ma_slab *slab = make(slot);
+	unsigned char *ptr = arm(slab, slot - MA_CANARY);
+	size_t shown = at < slot - 8 ? at : slot - 8;
+	char words[128];
+
+	put(slab, ptr);
+	assert_sound(ma_slab_check(slab));
+	ptr[at] = 'x';
+	assert_broken("S6", ma_slab_check(slab));
+	(void)snprintf(words, sizeof(words), "memalloc: write after free: %p was written",
+		       (void *)(ptr + shown));
+	assert_reports(words, (void)arm(slab, 1));
+	ptr[at] = 0;
+	/* The jump out of arm() left the slot taken. */
+	ma_slab_put(slab, slot_of(ptr));
+	destroy(slab);
+}
+
+static void test_writes_after_free_are_seen(void **state)
+{
+	(void)state;
+	for (size_t slot = 16; slot <= MA_FILL_MAX; slot += slot < 128 ? 16 : 32) {
+		if (ma_class_slot(ma_class_of(slot)) != slot)
+			continue;
+		check_write_after_free(slot, 0);
+		check_write_after_free(slot, slot / 2);
+		check_write_after_free(slot, slot - 1);
+	}
+}
+
+static void test_large_slots_are_not_looked_at(void **state)
+{
+	struct ma_slab *slab = make(288);
+	unsigned char *ptr = arm(slab, 100);
+
+	(void)state;
+	put(slab, ptr);
+	ptr[0] = 'x';
+	assert_sound(ma_slab_check(slab));
+	assert_ptr_equal(arm(slab, 100), ptr);
+	assert_string_equal(os_fake_written(), "");
+}
+
+/* On a block that others have written to. */
+static void test_fresh_slots_are_zero_on_used_memory(void **state)
+{
+	struct ma_slab *slab = make(2048);
+	void *before = ma_slab_base(slab);
+
+	(void)state;
+	while (ma_slab_has_free(slab))
+		memset(arm(slab, 2040), 0xaa, 2040);
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		put(slab, ma_slab_slot_ptr(slab, i));
+	destroy(slab);
+	slab = make(64);
+	assert_ptr_equal(ma_slab_base(slab), before);
+	while (ma_slab_has_free(slab))
+		assert_true(is_filled(arm(slab, 50), 50, 0));
+	assert_sound(ma_slab_check(slab));
+}
+
+/* ---- other threads' frees -------------------------------------------------------------------- */
+
+static void test_remote_frees_are_collected(void **state)
+{
+	struct ma_slab *slab = make(32);
+	void *ptr[200];
+
+	(void)state;
+	for (size_t i = 0; i < 200; i++)
+		ptr[i] = memset(arm(slab, 20), 'x', 20);
+	for (size_t i = 0; i < 200; i += 3) {
+		assert_false(ma_slab_is_remote(slab, slot_of(ptr[i])));
+		assert_true(ma_slab_set_remote(slab, slot_of(ptr[i])));
+		assert_true(ma_slab_is_remote(slab, slot_of(ptr[i])));
+		assert_false(ma_slab_set_remote(slab, slot_of(ptr[i])));
+		assert_sound(ma_slab_check(slab));
+	}
+	assert_int_equal(slab->used, 200);
+	assert_int_equal(ma_slab_collect(slab), 67);
+	assert_int_equal(ma_slab_collect(slab), 0);
+	assert_int_equal(slab->used, 133);
+	for (size_t i = 0; i < 200; i++)
+		assert_int_equal(ma_slab_state(slab, slot_of(ptr[i])), i % 3 == 0 ? 'f' : 'l');
+	assert_sound(ma_slab_check(slab));
+	/* Their slots were zeroed on the way. */
+	for (size_t i = 0; i < 67; i++)
+		(void)arm(slab, 1);
+}
+
+static void test_two_frees_at_once_are_seen(void **state)
+{
+	struct ma_slab *slab = make(32);
+	void *ptr = arm(slab, 20);
+
+	(void)state;
+	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
+	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	assert_reports("double free", (void)ma_slab_collect(slab));
+	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
+	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_FREE);
+	assert_reports("was freed by two threads at once", (void)ma_slab_collect(slab));
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+/* A slab with live, retired, recycled and fresh slots. */
+static struct ma_slab *mixed(size_t slot)
+{
+	struct ma_slab *slab = make(slot);
+	void *ptr[10];
+
+	for (size_t i = 0; i < 10; i++)
+		ptr[i] = arm(slab, i);
+	for (size_t i = 0; i < 3; i++)
+		put(slab, ptr[i]);
+	if (slab->filled)
+		ma_fill_zero(ptr[3], slab->slot);
+	atomic_store(&slab->states[slot_of(ptr[3])], MA_SLOT_RETIRED);
+	assert_true(ma_slab_set_remote(slab, slot_of(ptr[4])));
+	assert_sound(ma_slab_check(slab));
+	return slab;
+}
+
+/* Change one thing, ask, and change it back. */
+#define corrupt(rule, field, value)                       \
+	do {                                              \
+		__typeof__(field) kept_ = (field);        \
+		(field) = (__typeof__(field))(value);     \
+		assert_broken(rule, ma_slab_check(slab)); \
+		(field) = kept_;                          \
+		assert_sound(ma_slab_check(slab));        \
+	} while (0)
+
+static uint32_t first_in_state(const struct ma_slab *slab, char letter)
+{
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		if (ma_slab_state(slab, i) == letter)
+			return i;
+	fail_msg("no slot in state %c", letter);
+	return 0;
+}
+
+static void test_s1(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	struct ma_block *block = ma_slab_block(slab);
+
+	(void)state;
+	corrupt("S1", block->kind, MA_BLOCK_LARGE);
+	corrupt("S1", slab->granule, slab->granule + 1);
+	corrupt("S1", slab->nslots, slab->nslots + 1);
+	corrupt("S1", slab->slot, 56);
+	corrupt("S1", slab->slot, 64);
+}
+
+static void test_s2(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
+
+	(void)state;
+	corrupt("S2", slab->used, slab->used + 1);
+	corrupt("S2", slab->used, slab->used - 1);
+	corrupt("S2", slab->top, slab->top - 1);
+	corrupt("S2", slab->top, slab->fresh + 1);
+	corrupt("S2", slab->fresh, slab->nslots + 1);
+	corrupt("S2", slab->start, slab->nslots);
+	corrupt("S2", slab->fresh, slab->fresh - 1);
+	corrupt("S2", slab->states[fresh], 1);
+}
+
+static void test_s3(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
+
+	(void)state;
+	corrupt("S3", slab->stack[0], slab->stack[1]);
+	corrupt("S3", slab->stack[2], first_in_state(slab, 'l'));
+	corrupt("S3", slab->stack[1], first_in_state(slab, 'r'));
+	corrupt("S3", slab->stack[1], slab->nslots);
+	corrupt("S3", slab->stack[1], fresh);
+}
+
+static void test_s4(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t live = first_in_state(slab, 'l');
+
+	(void)state;
+	corrupt("S4", slab->states[live], MA_SLOT_RETIRED + 1);
+	corrupt("S4", slab->states[live], UINT8_MAX);
+	corrupt("S4", slab->states[live], 48 - MA_CANARY + 2);
+	slab = mixed(1024);
+	live = first_in_state(slab, 'l');
+	corrupt("S4", slab->wide[live], 1024 - MA_CANARY + 1);
+	corrupt("S4", slab->wide[live], UINT32_MAX);
+}
+
+static void test_s5(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t live = first_in_state(slab, 'l');
+	uint32_t slack = slab->states[live];
+
+	(void)state;
+	corrupt("S5", slab->states[live], slack - 1);
+	corrupt("S5", ma_canary_secret, 1);
+	slab = mixed(1024);
+	live = first_in_state(slab, 'l');
+	corrupt("S5", slab->wide[live], slab->wide[live] - 1);
+}
+
+static void test_s6(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	char *freed = ma_slab_slot_ptr(slab, slab->stack[1]);
+
+	(void)state;
+	corrupt("S6", freed[0], 1);
+	corrupt("S6", freed[20], -1);
+	corrupt("S6", freed[47], 1);
+}
+
+static void test_s7(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t idx = slab->stack[1];
+
+	(void)state;
+	corrupt("S7", slab->remote[idx / 64], slab->remote[idx / 64] | (uint64_t)1 << idx % 64);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_create_and_destroy_every_class, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_large_pages, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_fresh_slots_come_in_address_order, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_the_start_is_random, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_recycled_slots_come_before_fresh_ones, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_every_size_of_a_slot, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_state_letters, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_only_starts_are_proven, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_slots_that_are_not_live_are_not_proven, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_overruns_are_seen, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_the_overrun_report, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_writes_after_free_are_seen, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_large_slots_are_not_looked_at, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_fresh_slots_are_zero_on_used_memory, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_remote_frees_are_collected, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_two_frees_at_once_are_seen, setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s1, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s2, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s3, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s4, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s5, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s6, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s7, setup, rooms_teardown),
+	};
+
+	return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
+}

@@ -1,0 +1,30 @@
+/*
+ * violation - what the programs that misuse memory have in common.
+ *
+ * Each does one thing wrong, and must be stopped with a report. With the argument "control" it does
+ * all the same without that one thing, and must come to its end in silence.
+ */
+#ifndef TESTS_VIOLATION_H
+#define TESTS_VIOLATION_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** misuse() - whether to do what is wrong. */
+static inline bool misuse(int argc, char **argv)
+{
+	return argc < 2 || strcmp(argv[1], "control") != 0;
+}
+
+/** opaque() - @ptr, of which the compiler knows nothing. Ends the program when it is NULL. */
+static inline void *opaque(void *ptr)
+{
+	void *volatile hidden = ptr;
+
+	if (hidden == NULL)
+		exit(99);
+	return hidden;
+}
+
+#endif
