@@ -31,7 +31,6 @@
 #define ma_cold __attribute__((cold, noinline))
 #define ma_noinline __attribute__((noinline))
 #define ma_inline static inline __attribute__((always_inline))
-#define ma_printf(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ma_export __attribute__((visibility("default")))
 #define ma_tls_initial_exec __attribute__((tls_model("initial-exec")))
 

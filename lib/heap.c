@@ -19,16 +19,13 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config *config,
 		      struct ma_pagemap *pagemap)
 {
-	struct ma_pool_config pool = config->pool;
-
 	memset(inst, 0, sizeof(*inst));
 	inst->pagemap = pagemap;
 	inst->config = *config;
-	pool.owner = inst;
 	ma_lock_init(&inst->registry);
 	ma_lock_init(&inst->shared_lock);
 	ma_meta_init(&inst->meta);
-	ma_pool_init(&inst->pool, &pool, &inst->meta, pagemap);
+	ma_pool_init(&inst->pool, &config->pool, &inst->meta, pagemap);
 	ma_heap_init(&inst->shared, inst, 0);
 }
 

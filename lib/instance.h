@@ -25,9 +25,6 @@ extern struct ma_global ma_global;
 /** ma_global_ready() - initialise if that has not happened. Return: false without memory. */
 bool ma_global_ready(void) ma_must_check;
 
-/** ma_heap_mine() - the calling thread's heap, or NULL when it has none yet. */
-struct ma_heap *ma_heap_mine(void);
-
 /**
  * ma_free_sized() - custom_free() that also proves size and alignment
  * @size:   bytes that were asked for; SIZE_MAX: not known

@@ -134,11 +134,6 @@ bool ma_global_ready(void)
 
 /* ---- the calling thread ---------------------------------------------------------------------- */
 
-struct ma_heap *ma_heap_mine(void)
-{
-	return mine;
-}
-
 /* The thread's first call. */
 static ma_cold struct ma_heap *acquire(void)
 {

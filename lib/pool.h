@@ -59,7 +59,6 @@ struct ma_pool_config {
 	size_t limit;    /* bytes mapped at most; 0: none */
 	size_t retain;   /* free bytes at the end of a region that stay mapped */
 	uint64_t age_ms; /* how long free pages are kept before they are purged */
-	void *owner;     /* whoever the pool works for: ma_pool_owner() */
 };
 
 struct ma_pool_counts {

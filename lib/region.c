@@ -182,8 +182,3 @@ struct ma_region *ma_region_before(const struct ma_region_set *set, const struct
 {
 	return region->idx > 0 ? set->table[region->idx - 1] : NULL;
 }
-
-struct ma_region *ma_region_after(const struct ma_region_set *set, const struct ma_region *region)
-{
-	return region->idx + 1 < set->nregions ? set->table[region->idx + 1] : NULL;
-}

@@ -72,9 +72,6 @@ void ma_region_set_page(struct ma_region_set *set, struct ma_region *region, siz
 /** ma_region_before() - the region before @region in address order, or NULL. */
 struct ma_region *ma_region_before(const struct ma_region_set *set, const struct ma_region *region);
 
-/** ma_region_after() - the region after @region in address order, or NULL. */
-struct ma_region *ma_region_after(const struct ma_region_set *set, const struct ma_region *region);
-
 /** ma_region_check() - NULL, or the text of the rule that is broken. */
 const char *ma_region_check(const struct ma_region_set *set) ma_must_check;
 
