@@ -36,6 +36,13 @@ size_t ma_os_page_size(void);
 void *ma_os_map(size_t size) ma_must_check;
 
 /**
+ * ma_os_hint_sparse() - little of this mapping will ever be touched
+ *
+ * Without the hint a system that prefers huge pages would make all of it resident at the first touch.
+ */
+void ma_os_hint_sparse(void *ptr, size_t size);
+
+/**
  * ma_os_unmap() - give memory and its addresses back
  *
  * Return: false when the OS refused (splitting a mapping can exceed its limit of mappings); the

@@ -37,6 +37,14 @@ void *ma_os_map(size_t size)
 	return NULL;
 }
 
+void ma_os_hint_sparse(void *ptr, size_t size)
+{
+	int saved = errno;
+
+	(void)madvise(ptr, size, MADV_NOHUGEPAGE);
+	errno = saved;
+}
+
 bool ma_os_unmap(void *ptr, size_t size)
 {
 	int saved = errno;

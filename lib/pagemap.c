@@ -16,9 +16,18 @@ static size_t root_index(uintptr_t addr)
 	return addr >> (MA_GRANULE_SHIFT + MA_PAGEMAP_LEAF_BITS);
 }
 
+static void *map_table(size_t size)
+{
+	void *table = ma_os_map(size);
+
+	if (table != NULL)
+		ma_os_hint_sparse(table, size);
+	return table;
+}
+
 bool ma_pagemap_init(struct ma_pagemap *map)
 {
-	map->root = ma_os_map(root_bytes());
+	map->root = map_table(root_bytes());
 	atomic_store(&map->leaves, NULL);
 	return map->root != NULL;
 }
@@ -52,7 +61,7 @@ static bool add_leaf(struct ma_pagemap *map, size_t i)
 
 	if (atomic_load_explicit(&map->root[i], memory_order_acquire) != NULL)
 		return true;
-	leaf = ma_os_map(leaf_bytes());
+	leaf = map_table(leaf_bytes());
 	if (leaf == NULL)
 		return false;
 	leaf->idx = i;

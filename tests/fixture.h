@@ -1,8 +1,8 @@
 /*
  * fixture - what the tests of the rooms share: a fresh fake OS, and reports that come back.
  *
- * What and why: a report ends the process. Here ma_os_abort() jumps back into the test instead, so
- * that a test can look at the text and at the heap behind it.
+ * What and why: a report ends the process. Where a test expects one, ma_os_abort() jumps back into
+ * the test instead, so that it can look at the text and at the heap behind it.
  */
 #ifndef TESTS_FIXTURE_H
 #define TESTS_FIXTURE_H
@@ -23,7 +23,7 @@ extern jmp_buf fixture_jump;
 /** fixture_abort() - the hook. */
 void fixture_abort(void) __attribute__((noreturn));
 
-/** fixture_reset() - a fresh fake OS whose aborts jump; as a cmocka setup function. */
+/** fixture_reset() - a fresh fake OS; as a cmocka setup function. */
 int fixture_reset(void **state);
 
 /** fixture_empty() - a cmocka teardown function: nothing is mapped and nothing was written. */

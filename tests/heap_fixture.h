@@ -22,7 +22,7 @@ struct ma_instance_config rooms_config(void);
 /** rooms_start() - make the instance and its two heaps on an OS that was just reset. */
 void rooms_start(const struct ma_instance_config *config);
 
-/** rooms_end() - unmap all; nothing is left at the OS. */
+/** rooms_end() - unmap all; nothing is left at the OS but what it refused and was counted. */
 void rooms_end(void);
 
 /** rooms_setup(), rooms_teardown() - the same for cmocka; the latter validates first. */

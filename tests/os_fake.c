@@ -206,6 +206,11 @@ void *ma_os_map(size_t size)
 	return NULL;
 }
 
+void ma_os_hint_sparse(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+}
+
 bool ma_os_unmap(void *ptr, size_t size)
 {
 	(void)holder(ptr, size);

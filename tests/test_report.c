@@ -110,11 +110,12 @@ static void test_guesses(void **state)
 
 static void assert_no_guess(struct ma_violation v)
 {
+	os_fake_on_abort(fixture_abort);
 	if (setjmp(fixture_jump) == 0)
 		ma_report(&v);
 	assert_null(strstr(os_fake_written(), zero_byte));
 	assert_null(strstr(os_fake_written(), text_bytes));
-	os_fake_forget();
+	assert_reported(LAST_LINE, __FILE__, __LINE__);
 }
 
 static void test_no_guess_without_reason(void **state)
