@@ -17,28 +17,49 @@ static const char *check_first(const struct ma_fit *fit, const struct ma_block *
 	return NULL;
 }
 
+static const char *check_bin(const struct ma_fit *fit, size_t n, size_t nfree, size_t *found)
+{
+	const struct ma_block *prev = NULL;
+
+	for (const struct ma_block *b = fit->bins->bin[n]; b != NULL; b = b->idle.bin_next) {
+		if (!b->free || b->size != n * fit->page || b->idle.bin_prev != prev)
+			return "F3 bins hold free blocks of their size";
+		if (++*found > nfree)
+			return "F1 only free blocks are in the index";
+		prev = b;
+	}
+	return NULL;
+}
+
+/* The bits that word @w should have. */
+static uint64_t bins_in_use(const struct ma_fit_bins *bins, size_t w)
+{
+	size_t n = ma_min(64, MA_FIT_PAGES + 1 - w * 64);
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bits |= (uint64_t)(bins->bin[w * 64 + i] != NULL) << i;
+	return bits;
+}
+
 static const char *check_bins(const struct ma_fit *fit, size_t nfree)
 {
+	const char *broken = NULL;
 	size_t found = 0;
 
-	for (size_t n = 0; n <= MA_FIT_PAGES; n++) {
-		const struct ma_block *prev = NULL;
-		bool bit = (fit->bins->bits[n / 64] >> (n % 64) & 1) != 0;
+	for (size_t w = 0; w < MA_FIT_NWORDS && broken == NULL; w++) {
+		uint64_t bits = fit->bins->bits[w];
 
-		if (bit != (fit->bins->bin[n] != NULL))
+		if (bits != bins_in_use(fit->bins, w))
 			return "F3 a bin's bit is set while it has blocks";
-		for (const struct ma_block *b = fit->bins->bin[n]; b != NULL;
-		     b = b->idle.bin_next) {
-			if (!b->free || b->size != n * fit->page || b->idle.bin_prev != prev)
-				return "F3 bins hold free blocks of their size";
-			if (++found > nfree)
-				return "F1 only free blocks are in the index";
-			prev = b;
-		}
-	}
-	for (size_t i = 0; i < MA_FIT_NWORDS; i++)
-		if ((fit->bins->summary[i / 64] >> (i % 64) & 1) != (fit->bins->bits[i] != 0))
+		if ((fit->bins->summary[w / 64] >> (w % 64) & 1) != (bits != 0))
 			return "F3 summary bits agree with the bits";
+		for (; bits != 0 && broken == NULL; bits &= bits - 1)
+			broken = check_bin(fit, w * 64 + (size_t)__builtin_ctzll(bits), nfree,
+					   &found);
+	}
+	if (broken != NULL)
+		return broken;
 	return found == nfree ? NULL : "F1 every free block is in the index";
 }
 

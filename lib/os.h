@@ -38,7 +38,8 @@ void *ma_os_map(size_t size) ma_must_check;
 /**
  * ma_os_hint_sparse() - little of this mapping will ever be touched
  *
- * Without the hint a system that prefers huge pages would make all of it resident at the first touch.
+ * Without the hint a system that prefers huge pages would make all of it resident at the first
+ * touch.
  */
 void ma_os_hint_sparse(void *ptr, size_t size);
 

@@ -1,8 +1,8 @@
 """Checks of a source tree, each with planted faults that show it can fail.
 
-A check is a function of the tree's top that returns complaints, one line each. A case is a tree as
-{path: text} and a word of the complaint that the check must have about it; the first case is sound,
-its word is None, and the check must have nothing to say.
+A check is a function of the tree's top that returns complaints, one line each. A case is a word of
+the complaint that the check must have, and the tree it must have it about, as {path: text}, where
+None stands for no file. The first case is sound: its word is None, and there is nothing to say.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ def tree(files):
     with tempfile.TemporaryDirectory(prefix="memalloc-rules-") as name:
         top = pathlib.Path(name)
         for path, text in files.items():
+            if text is None:
+                continue
             (top / path).parent.mkdir(parents=True, exist_ok=True)
             (top / path).write_text(text)
         yield top

@@ -24,7 +24,7 @@ bool scenario_main(int argc, char **argv, const struct scenario *table, size_t n
 	exit(2);
 }
 
-/* The program itself is asked for by name: under Valgrind, the link leads to Valgrind when followed. */
+/* The link is read, not followed: under Valgrind it leads to Valgrind itself. */
 static void become(const char *name, const char *options, int fd, int to)
 {
 	char path[4096] = "";

@@ -308,6 +308,8 @@ static void test_check_finds_an_overflow(void **state)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
+static char failed[] = "failed";
+
 static void *use(void *arg)
 {
 	memalloc_pool *pool = arg;
@@ -319,7 +321,7 @@ static void *use(void *arg)
 		memalloc_pool_free(pool, ptr[k]);
 		ptr[k] = memalloc_pool_malloc(pool, 1 + i % 3000);
 		if (ptr[k] == NULL || (i % 500 == 0 && memalloc_pool_check(pool) != NULL))
-			return "failed";
+			return failed;
 		ptr[k][0] = 1;
 	}
 	for (size_t k = 0; k < 32; k++)
@@ -336,10 +338,10 @@ static void test_threads_share_a_pool(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, use, pool), 0);
 	for (int i = 0; i < 4; i++) {
-		void *failed = NULL;
+		void *answer = NULL;
 
-		(void)pthread_join(thread[i], &failed);
-		assert_null(failed);
+		(void)pthread_join(thread[i], &answer);
+		assert_null(answer);
 	}
 	assert_sound(pool);
 	memalloc_pool_destroy(pool);

@@ -1,4 +1,4 @@
-/* What happens once per process, or to a process: start, options, memory given back, threads, fork. */
+/* What happens once per process, or to a process: start, options, memory given back, fork. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -320,6 +320,8 @@ static void background_survives_fork(void)
 #define NOBJECTS ((size_t)2000)
 
 static void *objects[NOBJECTS];
+static char no_memory[] = "no memory";
+static char no_key[] = "no key";
 
 static void *allocate(void *arg)
 {
@@ -327,7 +329,7 @@ static void *allocate(void *arg)
 	for (size_t i = 0; i < NOBJECTS; i++) {
 		objects[i] = custom_malloc(100);
 		if (objects[i] == NULL)
-			return "no memory";
+			return no_memory;
 		memset(objects[i], (int)i, 100);
 	}
 	return NULL;
@@ -409,7 +411,7 @@ static void *with_destructor(void *arg)
 	void *mine = custom_malloc(100);
 
 	(void)arg;
-	return pthread_setspecific(key, mine) == 0 ? NULL : "no key";
+	return pthread_setspecific(key, mine) == 0 ? NULL : no_key;
 }
 
 /* Destructors of other keys may allocate after the thread's heap was given up. */
@@ -441,7 +443,7 @@ static void *churn(void *arg)
 		custom_free(ptr[k]);
 		ptr[k] = custom_malloc(size);
 		if (ptr[k] == NULL)
-			return "no memory";
+			return no_memory;
 		memset(ptr[k], 1, 1);
 	}
 	for (size_t k = 0; k < 64; k++)

@@ -438,7 +438,7 @@ static struct ma_slab *mixed(size_t slot)
 #define corrupt(rule, field, value)                       \
 	do {                                              \
 		__typeof__(field) kept_ = (field);        \
-		(field) = (__typeof__(field))(value);     \
+		(field) = (value);                        \
 		assert_broken(rule, ma_slab_check(slab)); \
 		(field) = kept_;                          \
 		assert_sound(ma_slab_check(slab));        \
@@ -489,10 +489,10 @@ static void test_s3(void **state)
 
 	(void)state;
 	corrupt("S3", slab->stack[0], slab->stack[1]);
-	corrupt("S3", slab->stack[2], first_in_state(slab, 'l'));
-	corrupt("S3", slab->stack[1], first_in_state(slab, 'r'));
-	corrupt("S3", slab->stack[1], slab->nslots);
-	corrupt("S3", slab->stack[1], fresh);
+	corrupt("S3", slab->stack[2], (uint16_t)first_in_state(slab, 'l'));
+	corrupt("S3", slab->stack[1], (uint16_t)first_in_state(slab, 'r'));
+	corrupt("S3", slab->stack[1], (uint16_t)slab->nslots);
+	corrupt("S3", slab->stack[1], (uint16_t)fresh);
 }
 
 static void test_s4(void **state)
@@ -517,7 +517,7 @@ static void test_s5(void **state)
 	uint32_t slack = slab->states[live];
 
 	(void)state;
-	corrupt("S5", slab->states[live], slack - 1);
+	corrupt("S5", slab->states[live], (uint8_t)(slack - 1));
 	corrupt("S5", ma_canary_secret, 1);
 	slab = mixed(1024);
 	live = first_in_state(slab, 'l');
