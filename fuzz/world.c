@@ -1,0 +1,482 @@
+#include <string.h>
+
+#include "canary.h"
+#include "decay.h"
+#include "os.h"
+#include "os_fake.h"
+#include "world.h"
+
+/* Larger requests get mappings of their own. */
+#define DIRECT_MIN (MA_REGION_MAX / 2)
+
+/* Of the fake OS, whose arena has twice that. */
+#define ARENA_ALIGN ((size_t)512 << 20)
+#define ARENA_LIMIT ((size_t)384 << 20)
+#define ARENA_SMALL ((size_t)8 << 20)
+
+/* ---- beginning ------------------------------------------------------------------------------- */
+
+static size_t page_of(unsigned choice)
+{
+	if (choice < 6)
+		return 4096;
+	return choice == 6 ? 16384 : 65536;
+}
+
+/*
+ * The same input must mean the same wherever the arena lies: what is mapped starts at a multiple of
+ * ARENA_ALIGN, so it is covered by one leaf of the pagemap, and ends at a limit.
+ */
+static void start_os(size_t page, size_t limit)
+{
+	void *probe;
+
+	os_fake_fast(true);
+	os_fake_reset();
+	os_fake_set_page_size(page);
+	probe = ma_os_map(page);
+	if (probe == NULL || !ma_os_unmap(probe, page))
+		model_fail("world", "the fake OS starts");
+	os_fake_set_offset((size_t)(-(uintptr_t)probe % ARENA_ALIGN) / page);
+	os_fake_set_limit(limit);
+}
+
+/* Bytes 0 to 2 of an input; README.md has the table. */
+static void read_config(struct world *w)
+{
+	static const size_t waits[4] = {0, 4, 32, 64};
+	static const size_t firsts[4] = {65536, 0, 16384, 262144};
+	static const size_t limits[4] = {0, 262144, 1048576, 8388608};
+	unsigned a = input_byte(&w->in);
+	unsigned b = input_byte(&w->in);
+	unsigned seed = input_byte(&w->in);
+	struct ma_instance_config *config = &w->config[0];
+
+	start_os(page_of(a >> 3 & 7), b & 0x80 ? ARENA_SMALL : ARENA_LIMIT);
+	if (b & 0x40)
+		os_fake_fail_at(1);
+	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
+	config->quarantine = waits[a >> 1 & 3];
+	config->pool.retain = a & 0x40 ? 131072 : 0;
+	config->pool.age_ms = a & 0x80 ? 100 : 0;
+	config->pool.first = firsts[b & 3];
+	config->pool.limit = b & 0x10 ? limits[b >> 2 & 3] : 0;
+	config->seed = seed + 1u;
+	w->config[1] = w->config[0];
+	w->config[1].pool.fit = a & 1 ? MA_FIT_FIRST : MA_FIT_BEST;
+	w->config[1].pool.limit = b & 0x20 ? limits[b >> 2 & 3] : 0;
+}
+
+bool world_init(struct world *w, const uint8_t *data, size_t size)
+{
+	memset(w, 0, sizeof(*w));
+	w->in = (struct input){data, size, 0};
+	read_config(w);
+	model_init(&w->model);
+	w->low = UINTPTR_MAX;
+	ma_canary_init(0x5eed5eed5eed5eedu);
+	if (!ma_pagemap_init(&w->pagemap)) {
+		if (os_fake_refused() == 0 || os_fake_mapped() != 0)
+			model_fail("world", "W1 a request is refused only for a reason");
+		return false;
+	}
+	ma_instance_init(&w->instance[0], &w->config[0], &w->pagemap);
+	w->exists[0] = true;
+	return true;
+}
+
+struct ma_heap *world_heap(struct world *w, unsigned inst)
+{
+	struct ma_heap **heap = &w->heap[inst][w->thread];
+
+	if (*heap == NULL)
+		*heap = ma_heap_acquire(&w->instance[inst]);
+	return *heap;
+}
+
+void world_open(struct world *w)
+{
+	if (w->exists[1])
+		return;
+	ma_instance_init(&w->instance[1], &w->config[1], &w->pagemap);
+	w->exists[1] = true;
+}
+
+/* ---- what holds after each step -------------------------------------------------------------- */
+
+static void must_hold(const char *broken)
+{
+	if (broken != NULL)
+		model_fail("validator", broken);
+}
+
+static void check_rooms(struct world *w, unsigned inst)
+{
+	const struct ma_heap *shared = &w->instance[inst].shared;
+	size_t nshared = 0;
+
+	must_hold(ma_instance_check(&w->instance[inst], NULL));
+	for (unsigned i = 0; i < MA_NCLASSES; i++)
+		nshared += shared->bin[i].nslabs;
+	if (nshared != atomic_load(&w->instance[inst].nshared))
+		model_fail("world", "W11 the slabs of ended threads are counted");
+	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
+		if (w->heap[inst][t] != NULL)
+			must_hold(ma_heap_check(w->heap[inst][t]));
+}
+
+struct tally {
+	size_t n;
+	size_t bytes;
+};
+
+static void tally_slab(struct tally *tally, const struct ma_slab *slab)
+{
+	for (uint32_t i = 0; i < slab->nslots; i++) {
+		uint8_t state = atomic_load_explicit(&slab->states[i], memory_order_relaxed);
+		size_t slack = state == MA_SLOT_WIDE ? atomic_load(&slab->wide[i]) : state - 1u;
+
+		if (state == MA_SLOT_FREE || ma_slab_state(slab, i) != 'l')
+			continue;
+		tally->bytes += slab->slot - MA_CANARY - slack;
+		tally->n++;
+	}
+}
+
+static void check_tally(struct world *w, unsigned inst)
+{
+	struct tally tally = {0, 0};
+	size_t bytes;
+	size_t n = model_count(&w->model, inst, &bytes);
+
+	for (struct ma_block *b = w->instance[inst].pool.blocks; b != NULL; b = b->next) {
+		if (b->kind == MA_BLOCK_SLAB)
+			tally_slab(&tally, ma_slab_of(b));
+		if (b->kind != MA_BLOCK_LARGE)
+			continue;
+		tally.bytes += ma_large_of(b)->requested;
+		tally.n++;
+	}
+	if (tally.n != n || tally.bytes != bytes)
+		model_fail("world", "W4 slabs and blocks hold exactly the live objects");
+}
+
+static size_t known_mapped(const struct world *w)
+{
+	size_t sum = ma_pagemap_size(&w->pagemap) + w->lost;
+
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++) {
+		const struct ma_instance *inst = &w->instance[i];
+
+		if (w->exists[i])
+			sum += inst->meta.mapped + inst->pool.regions.mapped +
+			       inst->pool.counts.stranded;
+	}
+	return sum;
+}
+
+static void note_range(struct world *w, const struct ma_region_set *set)
+{
+	if (set->nregions == 0)
+		return;
+	w->low = ma_min(w->low, ma_region_addr(set->table[0]));
+	w->high = ma_max(w->high, ma_region_end(set->table[set->nregions - 1]));
+}
+
+void world_check(struct world *w)
+{
+	must_hold(ma_pagemap_check(&w->pagemap));
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++) {
+		if (!w->exists[i])
+			continue;
+		check_rooms(w, i);
+		check_tally(w, i);
+		note_range(w, &w->instance[i].pool.regions);
+	}
+	if (os_fake_mapped() != known_mapped(w))
+		model_fail("world", "W5 what the OS has mapped is known");
+}
+
+/* ---- what may be refused, and where large objects go ----------------------------------------- */
+
+static bool is_direct(size_t size, size_t align)
+{
+	return size + MA_CANARY > DIRECT_MIN || align > DIRECT_MIN;
+}
+
+static unsigned class_of(const struct ma_instance *inst, size_t size, size_t align)
+{
+	size_t page = inst->pool.page;
+
+	if (size > ma_class_limit(page) - MA_CANARY)
+		return MA_NCLASSES;
+	return ma_class_aligned(size + MA_CANARY, ma_max(align, MA_ALIGN), page);
+}
+
+/* Where in a free block an object would start; 0: the block does not hold it. */
+static uintptr_t place_in(const struct ma_block *block, size_t size, size_t align)
+{
+	uintptr_t at = ma_align_up(ma_block_addr(block), align);
+
+	if (!block->free || at >= ma_block_end(block) || ma_block_end(block) - at < size)
+		return 0;
+	return at;
+}
+
+static bool any_block_holds(const struct ma_pool *pool, size_t size, size_t align)
+{
+	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
+		if (place_in(b, size, align) != 0)
+			return true;
+	return false;
+}
+
+static bool slab_has_room(const struct ma_heap *heap, unsigned class_idx)
+{
+	for (const struct ma_slab *s = heap->bin[class_idx].avail; s != NULL; s = s->next)
+		if (ma_slab_has_free(s))
+			return true;
+	return false;
+}
+
+bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
+{
+	const struct ma_pool *pool = &w->instance[inst].pool;
+	const struct ma_heap *heap = w->heap[inst][w->thread];
+	unsigned class_idx = class_of(&w->instance[inst], size, align);
+	size_t limit = pool->config.limit;
+	size_t room = limit > pool->regions.mapped ? limit - pool->regions.mapped : 0;
+	size_t block;
+
+	align = ma_max(align, pool->page);
+	if (size > MA_REQUEST_MAX - MA_CANARY - pool->page || align > MA_REQUEST_MAX - size)
+		return true;
+	if (limit == 0)
+		return false;
+	block = ma_align_up(size + MA_CANARY, pool->page);
+	if (class_idx < MA_NCLASSES) {
+		if (heap != NULL && slab_has_room(heap, class_idx))
+			return false;
+		block = ma_class_slab_size(
+			class_idx, heap != NULL ? heap->bin[class_idx].nslabs : 0, pool->page);
+		align = pool->page;
+	} else if (is_direct(size, align)) {
+		return block + (align > pool->page ? align : 0) > ma_align_down(room, pool->page);
+	}
+	return block + align - pool->page > ma_align_down(room, pool->page) &&
+	       !any_block_holds(pool, block, align);
+}
+
+/* Objects with a larger alignment may be in a slot of another class, or in a block though small. */
+bool world_must_stay(struct world *w, unsigned inst, const struct model_object *object, size_t size)
+{
+	const struct ma_instance *instance = &w->instance[inst];
+	size_t page = instance->pool.page;
+	unsigned old = class_of(instance, object->size, 0);
+	unsigned new = class_of(instance, size, 0);
+	size_t need = ma_align_up(size + MA_CANARY, page);
+	const struct ma_block *block;
+	size_t have;
+
+	if (object->align > MA_ALIGN || size > DIRECT_MIN || object->size + MA_CANARY > DIRECT_MIN)
+		return false;
+	if (old != MA_NCLASSES || new != MA_NCLASSES)
+		return old == new;
+	block = ma_pagemap_get(&w->pagemap, (uintptr_t)object->ptr);
+	if (block->region->direct || size + MA_CANARY > DIRECT_MIN)
+		return false;
+	have = block->size;
+	if (block != block->region->last && block->next->free)
+		have += block->next->size;
+	return need <= have;
+}
+
+struct world_choice world_choose(struct world *w, unsigned inst, size_t size, size_t align)
+{
+	const struct ma_pool *pool = &w->instance[inst].pool;
+	struct world_choice choice = {0};
+	size_t least = SIZE_MAX;
+
+	align = ma_max(align, pool->page);
+	if (size > MA_REGION_MAX || is_direct(size, align) ||
+	    class_of(&w->instance[inst], size, align) < MA_NCLASSES)
+		return choice;
+	size = ma_align_up(size + MA_CANARY, pool->page);
+	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next) {
+		uintptr_t at = place_in(b, size, align);
+
+		if (at == 0 || b->size > least)
+			continue;
+		if (pool->config.fit == MA_FIT_FIRST) {
+			choice.addr[choice.n++] = at;
+			return choice;
+		}
+		choice.n = b->size < least ? 0 : choice.n;
+		least = b->size;
+		if (choice.n < sizeof(choice.addr) / sizeof(*choice.addr))
+			choice.addr[choice.n] = at;
+		choice.n++;
+	}
+	return choice;
+}
+
+void world_check_choice(const struct world_choice *choice, const void *ptr)
+{
+	if (choice->n == 0 || choice->n > sizeof(choice->addr) / sizeof(*choice->addr))
+		return;
+	for (size_t i = 0; i < choice->n; i++)
+		if (choice->addr[i] == (uintptr_t)ptr)
+			return;
+	model_fail("world", "W2 a large object comes from the block that the policy chooses");
+}
+
+/* ---- giving back, and the end ---------------------------------------------------------------- */
+
+void world_check_given(const struct ma_pool *pool, size_t keep)
+{
+	size_t most = ma_align_up(ma_max(keep, 1), pool->page);
+
+	if (pool->counts.dirty != 0)
+		model_fail("world", "W6 free pages are given back");
+	for (size_t i = 0; i < pool->regions.nregions; i++) {
+		const struct ma_block *last = pool->regions.table[i]->last;
+
+		if (last->free && last->size > most)
+			model_fail("world", "W6 ends of regions are given back");
+	}
+}
+
+void world_give_all(struct world *w, unsigned inst, size_t keep)
+{
+	struct ma_instance *instance = &w->instance[inst];
+	size_t refused = os_fake_refused();
+
+	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
+		if (w->heap[inst][t] != NULL)
+			ma_heap_compact(instance, w->heap[inst][t]);
+	ma_heap_compact(instance, NULL);
+	(void)ma_decay_all(&instance->pool, keep);
+	if (os_fake_refused() == refused)
+		world_check_given(&instance->pool, keep);
+}
+
+/* What the OS did not take back of an instance that ends stays mapped for good. */
+static void end_instance(struct world *w, unsigned inst)
+{
+	struct ma_instance *instance = &w->instance[inst];
+	size_t refused = os_fake_refused();
+	size_t known;
+
+	w->lost += instance->pool.counts.stranded;
+	ma_instance_fini(instance);
+	memset(w->heap[inst], 0, sizeof(w->heap[inst]));
+	w->exists[inst] = false;
+	known = known_mapped(w);
+	if (os_fake_refused() != refused && os_fake_mapped() > known)
+		w->lost += os_fake_mapped() - known;
+}
+
+static void no_entry(const struct world *w, const void *ptr)
+{
+	if (ma_pagemap_get(&w->pagemap, (uintptr_t)ptr) != NULL)
+		model_fail("world", "W8 the pagemap has no entry for what has ended");
+}
+
+void world_reset(struct world *w)
+{
+	if (!w->exists[1])
+		return;
+	for (unsigned i = 0; i < MODEL_NOBJECTS; i++)
+		if (w->model.object[i].ptr != NULL && w->model.object[i].owner == 1)
+			model_check(&w->model, i);
+	end_instance(w, 1);
+	for (unsigned i = 0; i < MODEL_NOBJECTS; i++)
+		if (w->model.object[i].ptr != NULL && w->model.object[i].owner == 1)
+			no_entry(w, w->model.object[i].ptr);
+	model_forget(&w->model, 1);
+}
+
+/* Bytes that a descriptor of @size bytes takes. */
+static size_t piece(size_t size)
+{
+	size_t taken = MA_META_FINE;
+
+	if (size <= MA_META_FINE)
+		return ma_align_up(size, MA_CACHE_LINE);
+	while (taken < size)
+		taken *= 2;
+	return taken;
+}
+
+/* A region of one page that was never used may stay. */
+static size_t left_over(const struct ma_pool *pool)
+{
+	size_t in_use = 0;
+
+	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next) {
+		const struct ma_region *region = b->region;
+
+		if (!b->free || !b->zero || region->size != pool->page)
+			model_fail("world", "W7 nothing is left when all is freed and given back");
+		in_use += piece(sizeof(*b)) + piece(sizeof(*region)) + piece(region->tree_bytes);
+	}
+	return in_use;
+}
+
+static void check_empty(const struct ma_instance *inst)
+{
+	const struct ma_pool *pool = &inst->pool;
+	const struct ma_region_set *set = &pool->regions;
+	size_t in_use = left_over(pool);
+
+	in_use += inst->nheaps * piece(sizeof(struct ma_heap));
+	in_use += piece(set->cap * sizeof(*set->table)) + piece(set->tree_bytes);
+	for (const struct ma_block *b = pool->spare; b != NULL; b = b->next)
+		in_use += piece(sizeof(*b));
+	if (pool->fit.bins != NULL)
+		in_use += piece(sizeof(*pool->fit.bins));
+	if (inst->meta.in_use != in_use)
+		model_fail("world", "W7 no descriptor is left when all is freed and given back");
+}
+
+static void free_all(struct world *w)
+{
+	for (unsigned i = 0; i < MODEL_NOBJECTS; i++) {
+		const struct model_object *o = &w->model.object[i];
+		unsigned inst = o->owner;
+		void *ptr = o->ptr;
+
+		if (ptr == NULL)
+			continue;
+		model_remove(&w->model, i);
+		ma_heap_free(&w->instance[inst], w->heap[inst][i % WORLD_NTHREADS], ptr);
+	}
+}
+
+static void end_pagemap(struct world *w)
+{
+	for (uintptr_t at = w->low; at < w->high; at += MA_GRANULE)
+		no_entry(w, (void *)at);
+	must_hold(ma_pagemap_check(&w->pagemap));
+	ma_pagemap_fini(&w->pagemap);
+	if (os_fake_mapped() != w->lost)
+		model_fail("world", "W8 nothing is mapped after the end");
+}
+
+void world_fini(struct world *w)
+{
+	os_fake_lift();
+	free_all(w);
+	world_check(w);
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++)
+		if (w->exists[i])
+			world_give_all(w, i, 0);
+	world_check(w);
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++) {
+		if (!w->exists[i])
+			continue;
+		check_empty(&w->instance[i]);
+		end_instance(w, i);
+	}
+	end_pagemap(w);
+}
