@@ -37,15 +37,17 @@ static size_t give_tail(struct ma_pool *pool, struct ma_block *block, size_t kee
 	bool purged;
 
 	cut_end(pool, block, cut);
+	pool->leaving += cut;
 	ma_unlock(&pool->lock);
 	unmapped = ma_os_unmap((char *)ptr + keep, cut);
-	purged = block->zero || ma_os_purge(ptr, unmapped ? keep : keep + cut);
+	purged = !block->zero && ma_os_purge(ptr, unmapped ? keep : keep + cut);
 	ma_lock(&pool->lock);
+	pool->leaving -= cut;
 	if (!unmapped)
 		restore_end(pool, block, cut);
 	block->dirty_ms = ma_os_now_ms();
-	pool->counts.purged += purged && !block->zero;
-	ma_pool_put_back_locked(pool, block, purged);
+	pool->counts.purged += purged;
+	ma_pool_put_back_locked(pool, block, purged || block->zero);
 	return (unmapped || purged ? cut : 0) + (purged ? keep : 0);
 }
 
@@ -58,10 +60,12 @@ static size_t give_region(struct ma_pool *pool, struct ma_block *block)
 	bool purged;
 
 	ma_pool_unlink_region_locked(pool, region);
+	pool->leaving += size;
 	ma_unlock(&pool->lock);
 	done = ma_os_unmap(ma_block_ptr(block), size);
-	purged = !done && ma_os_purge(ma_block_ptr(block), size);
+	purged = !done && !block->zero && ma_os_purge(ma_block_ptr(block), size);
 	ma_lock(&pool->lock);
+	pool->leaving -= size;
 	if (!done && ma_pool_relink_region_locked(pool, region)) {
 		block->dirty_ms = ma_os_now_ms();
 		ma_pool_put_back_locked(pool, block, purged || block->zero);
@@ -114,7 +118,7 @@ size_t ma_decay_step(struct ma_pool *pool)
 	for (int i = 0; i < STEP; i++) {
 		struct ma_block *block = pool->oldest;
 
-		if (block == NULL || now - block->dirty_ms < pool->config.age_ms)
+		if (!ma_pool_is_due_locked(pool, now))
 			break;
 		given += give_back(pool, block, pool->config.retain);
 	}

@@ -121,11 +121,13 @@ static struct ma_block *add_region(struct ma_pool *pool, void *ptr, size_t size,
 
 size_t ma_pool_room_locked(const struct ma_pool *pool)
 {
+	size_t taken = pool->regions.mapped + pool->leaving;
+
 	if (pool->config.limit == 0)
 		return SIZE_MAX - pool->page;
-	if (pool->config.limit <= pool->regions.mapped)
+	if (pool->config.limit <= taken)
 		return 0;
-	return ma_align_down(pool->config.limit - pool->regions.mapped, pool->page);
+	return ma_align_down(pool->config.limit - taken, pool->page);
 }
 
 struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size, bool direct)
@@ -280,7 +282,7 @@ bool ma_pool_free(struct ma_pool *pool, struct ma_block *block)
 	ma_pool_map_block_locked(pool, block, NULL);
 	block->dirty_ms = now;
 	ma_pool_put_back_locked(pool, block, false);
-	due = pool->oldest != NULL && now - pool->oldest->dirty_ms >= pool->config.age_ms;
+	due = ma_pool_is_due_locked(pool, now);
 	ma_unlock(&pool->lock);
 	return due;
 }

@@ -80,6 +80,7 @@ struct ma_pool {
 	struct ma_pagemap *pagemap;   /* fixed */
 	struct ma_pool_config config; /* fixed after the first allocation */
 	size_t page;                  /* bytes of a page; fixed */
+	size_t leaving;               /* bytes being unmapped; they still count towards the limit */
 	size_t next;                  /* bytes of the next region */
 	struct ma_block *blocks;      /* lowest block (P4) */
 	struct ma_block *oldest;      /* dirty list (P8) */
@@ -110,7 +111,7 @@ void ma_pool_fini(struct ma_pool *pool);
  *
  * The rider is zero. block->zero tells whether the contents are.
  * Return: the block, or NULL when the size is beyond a region, the limit reached or the OS refused;
- * then nothing changed.
+ * then nothing changed, but that a new region may be there.
  */
 struct ma_block *ma_pool_alloc(struct ma_pool *pool,
 			       const struct ma_pool_request *req) ma_must_check;

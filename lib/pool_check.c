@@ -56,8 +56,8 @@ static const char *check_block(const struct ma_pool *pool, const struct ma_block
 		return "P5 the free flag agrees with the kind";
 	if (block->region->pool != pool)
 		return "P4 blocks belong to their region's pool";
-	if (block->region->direct && block->free)
-		return "P9 a direct block is never free";
+	if (block->region->direct && (block->free || block->region->first != block->region->last))
+		return "P9 a direct region has one block, never free";
 	if (block->free && block->dirty == block->zero)
 		return "P8 free blocks are zero or on the dirty list";
 	return check_granules(pool, block);

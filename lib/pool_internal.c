@@ -171,3 +171,12 @@ void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool 
 	}
 	ma_pool_enter_free_locked(pool, block);
 }
+
+/* Clocks of different threads were read at different times: a block may be younger than now. */
+bool ma_pool_is_due_locked(const struct ma_pool *pool, uint64_t now)
+{
+	const struct ma_block *oldest = pool->oldest;
+
+	return oldest != NULL && now >= oldest->dirty_ms &&
+	       now - oldest->dirty_ms >= pool->config.age_ms;
+}

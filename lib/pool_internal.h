@@ -81,6 +81,9 @@ void ma_pool_drop_descriptor_locked(struct ma_pool *pool, struct ma_block *block
 void ma_pool_map_block_locked(struct ma_pool *pool, const struct ma_block *block,
 			      struct ma_block *to);
 
+/** ma_pool_is_due_locked() - whether the oldest dirty block has come of age. */
+bool ma_pool_is_due_locked(const struct ma_pool *pool, uint64_t now);
+
 /** ma_pool_room_locked() - bytes that may still be mapped below the limit. */
 size_t ma_pool_room_locked(const struct ma_pool *pool);
 
