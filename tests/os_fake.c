@@ -32,6 +32,7 @@ static struct {
 	char written[8192];
 	size_t nwritten;
 	void (*on_abort)(void);
+	void (*on_unmap)(void);
 	const char *env;
 } fake;
 
@@ -211,8 +212,18 @@ void ma_os_hint_sparse(void *ptr, size_t size)
 	(void)holder(ptr, size);
 }
 
+static void call_once(void (**hook)(void))
+{
+	void (*call)(void) = *hook;
+
+	*hook = NULL;
+	if (call != NULL)
+		call();
+}
+
 bool ma_os_unmap(void *ptr, size_t size)
 {
+	call_once(&fake.on_unmap);
 	(void)holder(ptr, size);
 	if (refuse(OS_FAKE_UNMAP))
 		return false;
@@ -417,6 +428,11 @@ void os_fake_forget(void)
 void os_fake_on_abort(void (*hook)(void))
 {
 	fake.on_abort = hook;
+}
+
+void os_fake_on_unmap(void (*hook)(void))
+{
+	fake.on_unmap = hook;
 }
 
 void os_fake_setenv(const char *value)

@@ -85,6 +85,12 @@ void os_fake_forget(void);
 /** os_fake_on_abort() - called by ma_os_abort(); must not return. NULL: abort(). */
 void os_fake_on_abort(void (*hook)(void));
 
+/**
+ * os_fake_on_unmap() - called at the next ma_os_unmap(), once, before it acts: what another thread
+ * might do.
+ */
+void os_fake_on_unmap(void (*hook)(void));
+
 /** os_fake_setenv() - what ma_os_getenv() answers for any name; NULL for nothing. */
 void os_fake_setenv(const char *value);
 

@@ -314,6 +314,67 @@ static void test_refusals_end_decay_all(void **state)
 	rooms_close(&rooms);
 }
 
+/* Untouched pages take none: to unmap them gives back addresses, to purge them gives back nothing. */
+static void test_what_was_given_back_is_counted(void **state)
+{
+	size_t mapped;
+	size_t given;
+
+	(void)state;
+	rooms_open_policy(&rooms, MA_FIT_FIRST);
+	(void)rooms_pages(&rooms, 1);
+	os_fake_fail_from(1);
+	assert_int_equal(ma_decay_all(&rooms.pool, 0), 0);
+	os_fake_lift();
+	mapped = os_fake_mapped();
+	given = ma_decay_all(&rooms.pool, 32 * KIB);
+	assert_int_equal(given, mapped - os_fake_mapped());
+	rooms_close(&rooms);
+}
+
+/* Another thread's clock may have been read later, and its block freed earlier. */
+static void test_a_block_from_the_future_is_young(void **state)
+{
+	struct ma_block *early, *late;
+
+	(void)state;
+	rooms_open_policy(&rooms, MA_FIT_FIRST);
+	early = rooms_pages(&rooms, 2);
+	(void)rooms_pages(&rooms, 1);
+	late = rooms_pages(&rooms, 1);
+	(void)rooms_pages(&rooms, 1);
+	os_fake_set_now(5001);
+	(void)ma_pool_free(&rooms.pool, early);
+	os_fake_set_now(5000);
+	assert_false(ma_pool_free(&rooms.pool, late));
+	assert_int_equal(ma_decay_step(&rooms.pool), 0);
+	rooms_close(&rooms);
+}
+
+static struct ma_block *meanwhile;
+
+static void map_meanwhile(void)
+{
+	meanwhile = ma_direct_alloc(&rooms.pool, 100 * KIB, MA_BLOCK_LARGE);
+}
+
+static void test_the_limit_holds_while_memory_leaves(void **state)
+{
+	const struct ma_pool_config config = {.first = 256 * KIB, .limit = 256 * KIB};
+
+	(void)state;
+	rooms_open(&rooms, &config);
+	(void)rooms_pages(&rooms, 1);
+	os_fake_on_unmap(map_meanwhile);
+	os_fake_fail_mask(OS_FAKE_UNMAP);
+	os_fake_fail_at(1);
+	(void)ma_decay_all(&rooms.pool, 0);
+	assert_null(meanwhile);
+	assert_valid(rooms_valid(&rooms));
+	os_fake_lift();
+	rooms_close(&rooms);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +394,9 @@ int main(void)
 		cmocka_unit_test_setup(test_refused_purging_unmaps, rooms_fresh),
 		cmocka_unit_test_setup(test_all_refused, rooms_fresh),
 		cmocka_unit_test_setup(test_refusals_end_decay_all, rooms_fresh),
+		cmocka_unit_test_setup(test_what_was_given_back_is_counted, rooms_fresh),
+		cmocka_unit_test_setup(test_a_block_from_the_future_is_young, rooms_fresh),
+		cmocka_unit_test_setup(test_the_limit_holds_while_memory_leaves, rooms_fresh),
 	};
 
 	return cmocka_run_group_tests_name("decay", tests, NULL, NULL);

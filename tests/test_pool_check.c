@@ -158,6 +158,7 @@ static void test_p9(void **state)
 	assert_breaks("P9", CHECK);
 	direct->kind = MA_BLOCK_LARGE;
 	direct->free = false;
+	assert_corrupt("P9", direct->region->last, block[1], CHECK);
 }
 
 static void test_f1(void **state)
@@ -306,7 +307,7 @@ static void test_e1_to_e4(void **state)
 	assert_corrupt("E3", meta->coarse[7], (struct ma_meta_piece *)(void *)piece, CHECK);
 	assert_corrupt("E4 mapped", meta->mapped, meta->mapped + PAGE, CHECK);
 	assert_corrupt("E4 in_use", meta->in_use, meta->mapped, CHECK);
-	assert_corrupt("E4 pieces", meta->in_use, meta->in_use + 128, CHECK);
+	assert_corrupt("E4 pieces", meta->in_use, meta->in_use + MA_CACHE_LINE, CHECK);
 	assert_corrupt("E4 pieces", ((struct ma_meta_piece *)(void *)piece)->next,
 		       (struct ma_meta_piece *)(void *)piece, CHECK);
 }

@@ -482,6 +482,22 @@ static void test_s2(void **state)
 	corrupt("S2", slab->states[fresh], 1);
 }
 
+/* The counts agree, but a slot that was never handed out is in use. */
+static void test_s2_exchanged(void **state)
+{
+	struct ma_slab *slab = mixed(48);
+	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
+	uint32_t live = first_in_state(slab, 'l');
+	uint8_t kept = slab->states[live];
+
+	(void)state;
+	memset(ma_slab_slot_ptr(slab, live), 0, 48);
+	slab->states[fresh] = kept;
+	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + 48 - MA_CANARY - (kept - 1u));
+	slab->states[live] = MA_SLOT_FREE;
+	assert_broken("S2", ma_slab_check(slab));
+}
+
 static void test_s3(void **state)
 {
 	struct ma_slab *slab = mixed(48);
@@ -575,6 +591,7 @@ int main(void)
 						rooms_teardown),
 		cmocka_unit_test_setup_teardown(test_s1, setup, rooms_teardown),
 		cmocka_unit_test_setup_teardown(test_s2, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s2_exchanged, setup, rooms_teardown),
 		cmocka_unit_test_setup_teardown(test_s3, setup, rooms_teardown),
 		cmocka_unit_test_setup_teardown(test_s4, setup, rooms_teardown),
 		cmocka_unit_test_setup_teardown(test_s5, setup, rooms_teardown),
