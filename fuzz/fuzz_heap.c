@@ -307,7 +307,7 @@ static void do_give(struct world *w, unsigned which)
 	else if (which == 1)
 		ma_heap_compact(inst, NULL);
 	else if (which == 2)
-		(void)ma_decay_all(&inst->pool, input_byte(&w->in) * page_of(w) / 2);
+		world_decay(w, w->inst, input_byte(&w->in) * page_of(w) / 2);
 	else
 		world_give_all(w, w->inst, which == 3 ? 0 : input_byte(&w->in) * page_of(w));
 }

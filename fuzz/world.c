@@ -346,18 +346,32 @@ void world_check_given(const struct ma_pool *pool, size_t keep)
 	}
 }
 
+/* What was given back is what is no longer mapped, and what was dirty and still is (W6). */
+void world_decay(struct world *w, unsigned inst, size_t keep)
+{
+	struct ma_pool *pool = &w->instance[inst].pool;
+	struct ma_pool_counts before = ma_pool_counts(pool);
+	size_t refused = os_fake_refused();
+	size_t given = ma_decay_all(pool, keep);
+	size_t unmapped = before.mapped - ma_pool_counts(pool).mapped;
+
+	if (os_fake_refused() != refused)
+		return;
+	world_check_given(pool, keep);
+	if (given < unmapped || given - unmapped > before.dirty ||
+	    (given > 0) != (unmapped + before.dirty > 0))
+		model_fail("world", "W6 bytes given back are counted");
+}
+
 void world_give_all(struct world *w, unsigned inst, size_t keep)
 {
 	struct ma_instance *instance = &w->instance[inst];
-	size_t refused = os_fake_refused();
 
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
 		if (w->heap[inst][t] != NULL)
 			ma_heap_compact(instance, w->heap[inst][t]);
 	ma_heap_compact(instance, NULL);
-	(void)ma_decay_all(&instance->pool, keep);
-	if (os_fake_refused() == refused)
-		world_check_given(&instance->pool, keep);
+	world_decay(w, inst, keep);
 }
 
 /* What the OS did not take back of an instance that ends stays mapped for good. */

@@ -14,7 +14,8 @@
  *   W3  The usable size of an object is the requested size.
  *   W4  The slabs and large blocks of an instance hold exactly the model's objects.
  *   W5  What the OS has mapped is what the instances and the pagemap say they have.
- *   W6  After everything free was given back, no block is dirty and the ends of regions are short.
+ *   W6  After everything free was given back, no block is dirty, the ends of regions are short, and
+ *       the bytes that were given back have been told.
  *   W7  When all is freed and given back, there is no block left, and no descriptor but those that
  *       an empty instance keeps.
  *   W8  After the end, nothing is mapped and the pagemap has no entry.
@@ -75,7 +76,10 @@ void world_open(struct world *w);
 /** world_reset() - end the second instance with all its objects, as an explicit pool can be. */
 void world_reset(struct world *w);
 
-/** world_give_all() - compact every heap and give back what is free but @keep bytes per region. */
+/** world_decay() - give back what is free but @keep bytes per region, and check what that did. */
+void world_decay(struct world *w, unsigned inst, size_t keep);
+
+/** world_give_all() - the same after compacting every heap. */
 void world_give_all(struct world *w, unsigned inst, size_t keep);
 
 /** world_check_given() - no dirty block, no free end longer than what may stay (W6). */

@@ -151,7 +151,7 @@ static size_t give_ends(struct ma_pool *pool, size_t keep)
 		if (i > pool->regions.nregions)
 			continue;
 		last = pool->regions.table[i - 1]->last;
-		if (last->free && last->size > ma_max(keep, pool->page))
+		if (last->free && last->size > ma_align_up(ma_max(keep, 1), pool->page))
 			given += give_back(pool, last, keep);
 	}
 	return given;

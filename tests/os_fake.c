@@ -56,15 +56,20 @@ static void clear(size_t start, size_t size)
 		die("madvise failed");
 }
 
+/* At a multiple of its size: which leaves of the address map it takes must not depend on chance. */
 static void make_arena(void)
 {
-	const size_t huge = (size_t)2 << 20;
-	char *ptr = mmap(NULL, ARENA + huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	char *ptr = mmap(NULL, 2 * ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			 -1, 0);
+	size_t before;
 
 	if (ptr == MAP_FAILED)
 		die("no arena");
-	fake.arena = (char *)ma_align_up((uintptr_t)ptr, huge);
+	fake.arena = (char *)ma_align_up((uintptr_t)ptr, ARENA);
+	before = (size_t)(fake.arena - ptr);
+	if (before > 0)
+		(void)munmap(ptr, before);
+	(void)munmap(fake.arena + ARENA, ARENA - before);
 }
 
 void os_fake_reset(void)

@@ -314,7 +314,9 @@ static void test_refusals_end_decay_all(void **state)
 	rooms_close(&rooms);
 }
 
-/* Untouched pages take none: to unmap them gives back addresses, to purge them gives back nothing. */
+/*
+ * Untouched pages take none: to unmap them gives back addresses, to purge them gives back nothing.
+ */
 static void test_what_was_given_back_is_counted(void **state)
 {
 	size_t mapped;

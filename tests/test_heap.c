@@ -460,6 +460,23 @@ static void test_slabs_of_an_ended_thread_are_adopted(void **state)
 	assert_int_equal(rooms.inst.nheaps, 2);
 }
 
+/* In the shared heap nobody waits for it. */
+static void test_an_empty_slab_of_an_ended_thread_goes_back(void **state)
+{
+	void *x = alloc(rooms.a, 56);
+	void *y = alloc(rooms.a, 1000);
+
+	(void)state;
+	ma_heap_release(rooms.a);
+	rooms.a = NULL;
+	release(rooms.b, x);
+	assert_int_equal(nslabs(&rooms.inst.shared), 2);
+	assert_ptr_equal(slab_of(alloc(rooms.b, 1000)), slab_of(y));
+	assert_int_equal(nslabs(&rooms.inst.shared), 0);
+	assert_int_equal(atomic_load(&rooms.inst.nshared), 0);
+	assert_sound(rooms_check());
+}
+
 static void test_a_full_slab_is_adopted_once_it_has_free_slots(void **state)
 {
 	size_t n = slab_of(alloc(rooms.a, 56))->nslots;
@@ -780,6 +797,41 @@ static void test_overflows(void **state)
 	assert_sound(rooms_check());
 }
 
+static void release_sized(void *ptr, size_t size, size_t align)
+{
+	const struct ma_request claim = {.size = size, .align = align};
+
+	ma_heap_free_sized(&rooms.inst, rooms.a, ptr, &claim);
+}
+
+static void check_sized(size_t size)
+{
+	void *ptr = alloc(rooms.a, size);
+
+	assert_reports("memalloc: size mismatch: ", release_sized(ptr, size + 1, 1));
+	assert_reports("memalloc: size mismatch: ", release_sized(ptr, size - 1, 16));
+	assert_reports("memalloc: alignment mismatch: ", release_sized(ptr, size, (size_t)1 << 46));
+	assert_reports("memalloc: alignment mismatch: ", release_sized(ptr, SIZE_MAX, 24));
+	assert_reports("memalloc: alignment mismatch: ", release_sized(ptr, size, 0));
+	assert_reports("memalloc: invalid free: ", release_sized((char *)ptr + 16, size, 1));
+	assert_sound(rooms_check());
+	release_sized(ptr, size, 16);
+	assert_reports("memalloc: double free: ", release_sized(ptr, size, 16));
+	release_sized(alloc(rooms.a, size), SIZE_MAX, 1);
+	assert_string_equal(os_fake_written(), "");
+}
+
+static void test_claims_that_do_not_hold(void **state)
+{
+	(void)state;
+	/* A wall, so that the large block stays one of its own when it is free. */
+	(void)alloc(rooms.a, 100 * KIB);
+	check_sized(20);
+	check_sized(1000);
+	check_sized(100 * KIB);
+	assert_sound(rooms_check());
+}
+
 static void test_writes_after_free(void **state)
 {
 	char *ptr = alloc(rooms.a, 100);
@@ -993,6 +1045,7 @@ int main(void)
 		TEST(test_a_late_notice_about_a_slab_that_is_gone),
 		TEST(test_a_late_notice_about_another_slab),
 		TEST(test_slabs_of_an_ended_thread_are_adopted),
+		TEST(test_an_empty_slab_of_an_ended_thread_goes_back),
 		TEST(test_a_full_slab_is_adopted_once_it_has_free_slots),
 		TEST(test_release_takes_everything_along),
 		TEST(test_no_memory_for_a_heap),
@@ -1008,6 +1061,7 @@ int main(void)
 		TEST(test_objects_that_another_thread_freed),
 		TEST(test_freed_large_objects),
 		TEST(test_overflows),
+		TEST(test_claims_that_do_not_hold),
 		TEST(test_writes_after_free),
 		TEST(test_the_wrong_pool),
 		TEST(test_h1),

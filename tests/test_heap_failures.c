@@ -290,7 +290,7 @@ static void test_nothing_fails(void **state)
 	(void)state;
 	for (int fit = MA_FIT_FIRST; fit <= MA_FIT_BEST; fit++) {
 		nrefused_requests = 0;
-		assert_in_range(run((enum ma_fit_policy)fit, OS_FAKE_ALL, never, 0), 50, CALLS_MAX);
+		assert_in_range(run((enum ma_fit_policy)fit, OS_FAKE_ALL, never, 0), 30, CALLS_MAX);
 		assert_int_equal(nrefused_requests, 0);
 	}
 }
