@@ -52,6 +52,12 @@ ma_inline void ma_canary_put(void *at)
 	memcpy(at, &canary, sizeof(canary));
 }
 
+/** ma_canary_clear() - nobody is to see it any more. */
+ma_inline void ma_canary_clear(void *at)
+{
+	memset(at, 0, sizeof(uint64_t));
+}
+
 /** ma_canary_intact() - whether it is still there. */
 ma_inline bool ma_canary_intact(const void *at)
 {

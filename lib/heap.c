@@ -379,12 +379,20 @@ void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *pt
 
 /* ---- realloc --------------------------------------------------------------------------------- */
 
-static bool resize_slot(const struct target *t, void *ptr, size_t size, size_t small_max)
+/*
+ * Only the owner: another one may be looking at the state and the canary at this moment (S5). The
+ * old canary is no longer behind the object but in it, and not for the program to read.
+ */
+static bool resize_slot(const struct ma_heap *heap, const struct target *t, char *ptr, size_t size)
 {
-	if (size > small_max || ma_class_of(size + MA_CANARY) != t->slab->class_idx)
+	uintptr_t owner = atomic_load_explicit(&t->block->owner, memory_order_relaxed);
+
+	if ((owner & ~MA_SLAB_PENDING) != (uintptr_t)heap || size > heap->small_max ||
+	    ma_class_of(size + MA_CANARY) != t->slab->class_idx)
 		return false;
+	ma_canary_clear(ptr + t->size);
 	ma_slab_set_slack(t->slab, t->slot.idx, t->slab->slot - MA_CANARY - size);
-	ma_canary_put((char *)ptr + size);
+	ma_canary_put(ptr + size);
 	return true;
 }
 
@@ -405,7 +413,7 @@ void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size)
 	void *resized;
 
 	if (t.slab != NULL) {
-		if (resize_slot(&t, ptr, size, heap->small_max))
+		if (resize_slot(heap, &t, ptr, size))
 			return ptr;
 	} else {
 		resized = ma_large_resize(t.block, size, heap->small_max);

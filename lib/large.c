@@ -104,6 +104,7 @@ void *ma_large_resize(struct ma_block *block, size_t size, size_t limit)
 	if (block->region->direct && size <= DIRECT_MIN / 2)
 		return NULL;
 	unseal(block);
+	ma_canary_clear(end_of(block));
 	done = fit_block(block, large->offset + size + MA_CANARY);
 	seal(block, done ? size : large->requested);
 	return done ? ma_large_ptr(block) : NULL;

@@ -27,6 +27,8 @@ void ma_pool_init(struct ma_pool *pool, const struct ma_pool_config *config, str
 
 void ma_pool_fini(struct ma_pool *pool)
 {
+	const struct ma_pool_config config = pool->config;
+
 	for (size_t i = 0; i < pool->regions.nregions; i++) {
 		struct ma_region *region = pool->regions.table[i];
 		void *ptr = (void *)ma_region_addr(region);
@@ -34,7 +36,7 @@ void ma_pool_fini(struct ma_pool *pool)
 		ma_pagemap_set(pool->pagemap, ma_region_addr(region), region->size, NULL);
 		(void)ma_os_discard(ptr, region->size);
 	}
-	ma_pool_init(pool, &pool->config, pool->meta, pool->pagemap);
+	ma_pool_init(pool, &config, pool->meta, pool->pagemap);
 }
 
 /* ---- regions -------------------------------------------------------------------------------- */

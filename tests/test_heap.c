@@ -106,6 +106,39 @@ static void test_resizing(void **state)
 	assert_sound(rooms_check());
 }
 
+/* In place that would pass by the owner, who may be checking the heap. */
+static void test_a_foreign_slot_is_not_resized_in_place(void **state)
+{
+	void *ptr = alloc(rooms.a, 100);
+	void *moved;
+
+	(void)state;
+	assert_ptr_equal(ma_heap_realloc(rooms.a, ptr, 101), ptr);
+	moved = ma_heap_realloc(rooms.b, ptr, 102);
+	assert_non_null(moved);
+	assert_ptr_not_equal(moved, ptr);
+	assert_int_equal(atomic_load(&block_of(moved)->owner), (uintptr_t)rooms.b);
+	assert_true(is_filled(moved, 100, 0x5a));
+	release(rooms.b, moved);
+}
+
+/* Whoever saw a canary could work out the others. */
+static void test_a_grown_object_does_not_show_its_old_canary(void **state)
+{
+	static const size_t some[] = {0, 16, 1000, 40 * KIB, 40 * MIB};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++) {
+		size_t size = some[i];
+		unsigned char *ptr = ma_heap_realloc(rooms.a, alloc(rooms.a, size), size + 8);
+
+		assert_non_null(ptr);
+		assert_true(is_filled(ptr, size, 0x5a));
+		assert_true(is_filled(ptr + size, 8, 0));
+		release(rooms.a, ptr);
+	}
+}
+
 static void test_realloc_refused_keeps_the_object(void **state)
 {
 	(void)state;
@@ -305,6 +338,23 @@ static void test_requests_that_cannot_be_served(void **state)
 	assert_true(is_filled(kept, 100, 0x5a));
 	assert_in_range(os_fake_mapped(), 0, mapped);
 	assert_sound(rooms_check());
+}
+
+/* Nothing is given up for what could never be served. */
+static void test_impossible_requests_disturb_nothing(void **state)
+{
+	void *kept, *ptr;
+
+	(void)state;
+	restart(8, 0);
+	kept = alloc(rooms.a, 100);
+	ptr = alloc(rooms.a, 100);
+	release(rooms.a, ptr);
+	assert_null(ma_heap_alloc(rooms.a, (size_t)PTRDIFF_MAX + 1));
+	assert_int_equal(ma_slab_state(slab_of(ptr), slot_of(ptr)), 'r');
+	assert_null(ma_heap_alloc(rooms.a, 4096 * MIB));
+	assert_int_equal(ma_slab_state(slab_of(ptr), slot_of(ptr)), 'f');
+	release(rooms.a, kept);
 }
 
 /* ---- two threads ----------------------------------------------------------------------------- */
@@ -1030,6 +1080,8 @@ int main(void)
 		TEST(test_small_and_large),
 		TEST(test_alignment_and_zero),
 		TEST(test_resizing),
+		TEST(test_a_foreign_slot_is_not_resized_in_place),
+		TEST(test_a_grown_object_does_not_show_its_old_canary),
 		TEST(test_realloc_refused_keeps_the_object),
 		TEST(test_choices_follow_from_the_seed),
 		TEST(test_an_empty_slab_goes_back),
@@ -1039,6 +1091,7 @@ int main(void)
 		TEST(test_last_resort),
 		TEST(test_last_resort_collects),
 		TEST(test_requests_that_cannot_be_served),
+		TEST(test_impossible_requests_disturb_nothing),
 		TEST(test_a_remote_free_tells_the_owner_once),
 		TEST(test_collected_slots_are_used_again),
 		TEST(test_the_owner_frees_while_others_are_pending),
