@@ -280,9 +280,10 @@ bool world_must_stay(struct world *w, unsigned inst, const struct model_object *
 
 	if (object->align > MA_ALIGN || size > DIRECT_MIN || object->size + MA_CANARY > DIRECT_MIN)
 		return false;
-	if (old != MA_NCLASSES || new != MA_NCLASSES)
-		return old == new;
 	block = ma_pagemap_get(&w->pagemap, (uintptr_t)object->ptr);
+	if (old != MA_NCLASSES || new != MA_NCLASSES)
+		return old == new && (atomic_load(&block->owner) & ~MA_SLAB_PENDING) ==
+					     (uintptr_t)w->heap[inst][w->thread];
 	if (block->region->direct || size + MA_CANARY > DIRECT_MIN)
 		return false;
 	have = block->size;

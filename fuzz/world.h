@@ -19,8 +19,9 @@
  *   W7  When all is freed and given back, there is no block left, and no descriptor but those that
  *       an empty instance keeps.
  *   W8  After the end, nothing is mapped and the pagemap has no entry.
- *   W9  An object that can be resized where it is stays there: within its slot's class, and a block
- *       that shrinks or grows into a free neighbour. A block is no longer than its object needs.
+ *   W9  An object that can be resized where it is stays there: within its slot's class (by its
+ *       owner), and a block that shrinks or grows into a free neighbour. A block is no longer than
+ *       its object needs.
  *   W10 What was reserved with success is free.
  *   W11 An instance knows how many slabs ended threads have left.
  *
