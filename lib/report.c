@@ -5,11 +5,20 @@
 #define STDERR 2
 
 static const char *const kinds[] = {
-	[MA_DOUBLE_FREE] = "double free",     [MA_INVALID_FREE] = "invalid free",
-	[MA_HEAP_OVERFLOW] = "heap overflow", [MA_WRITE_AFTER_FREE] = "write after free",
-	[MA_BAD_REALLOC] = "bad realloc",     [MA_BAD_USABLE_SIZE] = "bad usable size",
-	[MA_SIZE_MISMATCH] = "size mismatch", [MA_ALIGNMENT_MISMATCH] = "alignment mismatch",
-	[MA_WRONG_POOL] = "wrong pool",       [MA_BAD_POOL] = "bad pool",
+	[MA_DOUBLE_FREE] = "double free",
+	[MA_INVALID_FREE] = "invalid free",
+	[MA_HEAP_OVERFLOW] = "heap overflow",
+	[MA_HEAP_UNDERFLOW] = "heap underflow",
+	[MA_WRITE_AFTER_FREE] = "write after free",
+	[MA_BAD_REALLOC] = "bad realloc",
+	[MA_BAD_USABLE_SIZE] = "bad usable size",
+	[MA_SIZE_MISMATCH] = "size mismatch",
+	[MA_ALIGNMENT_MISMATCH] = "alignment mismatch",
+	[MA_DEALLOC_MISMATCH] = "alloc-dealloc mismatch",
+	[MA_BAD_ACCESS] = "bad access",
+	[MA_WRONG_POOL] = "wrong pool",
+	[MA_BAD_POOL] = "bad pool",
+	[MA_BAD_METADATA] = "bad metadata",
 };
 
 static bool printable(unsigned char c)
