@@ -134,7 +134,7 @@ static void destroy(struct ma_heap *heap, struct ma_slab *slab)
 	if (!change_owner(slab, heap, NULL))
 		return;
 	part(heap, slab);
-	if (ma_slab_destroy(slab))
+	if (ma_slab_destroy(slab, &heap->instance->waitlist))
 		atomic_store_explicit(&heap->instance->due, true, memory_order_relaxed);
 }
 
@@ -205,8 +205,7 @@ static struct ma_slab *adopt(struct ma_heap *heap, unsigned class_idx)
 static struct ma_slab *create(struct ma_heap *heap, unsigned class_idx)
 {
 	struct ma_bin *bin = &heap->bin[class_idx];
-	struct ma_slab *slab = ma_slab_create(&heap->instance->pool, class_idx, bin->nslabs,
-					      &heap->random);
+	struct ma_slab *slab = ma_slab_create(&heap->source, class_idx, bin->nslabs);
 
 	if (slab == NULL)
 		return NULL;
@@ -243,15 +242,28 @@ struct ma_slab *ma_bins_refill(struct ma_heap *heap, unsigned class_idx)
 	return slab;
 }
 
-void ma_bins_flush(struct ma_heap *heap)
+/* One slot leaves the quarantine. False: none is left. */
+static bool release_one(struct ma_heap *heap)
 {
 	struct ma_retired retired = ma_quarantine_take(&heap->quarantine);
 
-	while (retired.slab != NULL) {
-		ma_slab_put(retired.slab, retired.idx);
-		ma_bins_settle(heap, retired.slab);
-		retired = ma_quarantine_take(&heap->quarantine);
-	}
+	if (retired.slab == NULL)
+		return false;
+	ma_slab_put(retired.slab, retired.idx);
+	ma_bins_settle(heap, retired.slab);
+	return true;
+}
+
+void ma_bins_relieve(struct ma_heap *heap)
+{
+	while (ma_quarantine_is_over(&heap->quarantine) && release_one(heap))
+		;
+}
+
+void ma_bins_flush(struct ma_heap *heap)
+{
+	while (release_one(heap))
+		;
 }
 
 void ma_bins_drop_empty(struct ma_heap *heap)
@@ -303,10 +315,8 @@ static void forked_list(struct ma_heap *heap, struct ma_slab *slab)
 
 	for (; slab != NULL; slab = next) {
 		next = slab->next;
-		if (is_pending(slab)) {
-			collect(slab);
-			ma_bins_settle(heap, slab);
-		}
+		collect(slab);
+		ma_bins_settle(heap, slab);
 	}
 }
 

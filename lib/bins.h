@@ -30,6 +30,9 @@ void ma_bins_notify(struct ma_slab *slab);
 /** ma_bins_drain() - collect from all notified slabs. Return: whether there were any. */
 bool ma_bins_drain(struct ma_heap *heap);
 
+/** ma_bins_relieve() - slots leave the quarantine until no more bytes wait than may. */
+void ma_bins_relieve(struct ma_heap *heap);
+
 /** ma_bins_flush() - empty the quarantine. */
 void ma_bins_flush(struct ma_heap *heap);
 

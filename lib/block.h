@@ -27,10 +27,11 @@ struct ma_pool;
 struct ma_region;
 
 enum ma_block_kind {
-	MA_BLOCK_FREE,  /* nobody's */
-	MA_BLOCK_BUSY,  /* taken aside by the pool itself while the OS works on it */
-	MA_BLOCK_SLAB,  /* equal slots (slab.h) */
-	MA_BLOCK_LARGE, /* one object (large.h) */
+	MA_BLOCK_FREE,    /* nobody's */
+	MA_BLOCK_BUSY,    /* taken aside by the pool itself while the OS works on it */
+	MA_BLOCK_SLAB,    /* equal slots (slab.h) */
+	MA_BLOCK_LARGE,   /* one object (large.h) */
+	MA_BLOCK_RETIRED, /* was one of those, and waits (waitlist.h) */
 };
 
 /* Room for what the owner of an allocated block wants to keep with it; zero when handed out. */
@@ -50,8 +51,9 @@ struct ma_block {
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
 	uint8_t kind;             /* enum ma_block_kind */
 	bool free;                /* kind is MA_BLOCK_FREE */
-	bool zero;  /* every byte reads as zero; once allocated: did when it was handed out */
-	bool dirty; /* on the dirty list: free, and may hold physical pages */
+	bool zero;    /* every byte reads as zero; once allocated: did when it was handed out */
+	bool dirty;   /* on the dirty list: free, and may hold physical pages */
+	bool guarded; /* some pages may be inaccessible (guard.h); the owner's */
 
 	union {
 		alignas(MA_CACHE_LINE) unsigned char rider[MA_BLOCK_RIDER]; /* allocated */

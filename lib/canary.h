@@ -2,16 +2,18 @@
  * canary - eight bytes that nobody can know, directly behind what was asked for.
  *
  * What and why: a write past the end of an object, by one byte already, changes them; they are
- * compared whenever the object's pointer is given to us. They depend on their address and on a
- * secret of the process, so that a canary seen elsewhere does not fit here.
+ * compared whenever the object's pointer is given to us. They depend on their address, on a secret
+ * of the slab or block, on the generation of the slot, and on a key of the process: a canary seen
+ * elsewhere, or in an earlier life of the same slot, does not fit here.
  *
  * Rules: C1  The first byte is never 0, so that a lone terminator past the end is seen.
- * Does not prove that nothing was written: the same value may have been written back, and writes
- * may jump over it.
+ * Does not prove that nothing was written: the object's own canary may have been read and written
+ * back, which nobody can see, and writes may jump over it.
  *
- * Locks: none; the secret is fixed after init. Cost: a multiplication, one store or load of eight
+ * Locks: none; the key is fixed after init. Cost: a multiplication, one store or load of eight
  * bytes.
- * Rejected: a canary at the end of the slot (an overflow into the slack is not seen).
+ * Rejected: a canary at the end of the slot (an overflow into the slack is not seen); a sum of
+ * address and secret (one canary that was read tells all others).
  */
 #ifndef MA_CANARY_H
 #define MA_CANARY_H
@@ -20,19 +22,23 @@
 
 #include "base.h"
 
-/* Of this process; written once, by ma_canary_init(). */
-extern uint64_t ma_canary_secret;
+/* Of this process, odd; written once, by ma_canary_init(). */
+extern uint64_t ma_canary_key;
+
+__extension__ typedef unsigned __int128 ma_canary_wide;
 
 /**
- * ma_canary_init() - choose the secret. Objects that are live keep the old one: call it before
- * there are any.
+ * ma_canary_init() - choose the key. Objects that are live keep the old one: call it before there
+ * are any.
  */
-void ma_canary_init(uint64_t secret);
+void ma_canary_init(uint64_t key);
 
-/** ma_canary_at() - the canary of an address. */
-ma_inline uint64_t ma_canary_at(const void *at)
+/** ma_canary_at() - the canary of an address, under the secret of its slab or block. */
+ma_inline uint64_t ma_canary_at(const void *at, uint64_t secret)
 {
-	return (((uintptr_t)at * 0x9e3779b97f4a7c15u) ^ ma_canary_secret) | 1;
+	ma_canary_wide product = (ma_canary_wide)((uintptr_t)at ^ secret) * ma_canary_key;
+
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 1;
 }
 
 /** ma_canary_found() - the eight bytes at an address. */
@@ -45,9 +51,9 @@ ma_inline uint64_t ma_canary_found(const void *at)
 }
 
 /** ma_canary_put() - write the canary. */
-ma_inline void ma_canary_put(void *at)
+ma_inline void ma_canary_put(void *at, uint64_t secret)
 {
-	uint64_t canary = ma_canary_at(at);
+	uint64_t canary = ma_canary_at(at, secret);
 
 	memcpy(at, &canary, sizeof(canary));
 }
@@ -59,9 +65,9 @@ ma_inline void ma_canary_clear(void *at)
 }
 
 /** ma_canary_intact() - whether it is still there. */
-ma_inline bool ma_canary_intact(const void *at)
+ma_inline bool ma_canary_intact(const void *at, uint64_t secret)
 {
-	return ma_canary_found(at) == ma_canary_at(at);
+	return ma_canary_found(at) == ma_canary_at(at, secret);
 }
 
 #endif

@@ -3,17 +3,40 @@
 #include "bins.h"
 #include "decay.h"
 #include "heap.h"
+#include "hooks.h"
 #include "pagemap.h"
+#include "proof.h"
+
+/* The shared heap has no quarantine: what is freed there was freed by a thread without heap. */
+static void init_quarantine(struct ma_heap *heap)
+{
+	struct ma_instance *inst = heap->instance;
+	struct ma_quarantine_config config = inst->config.quarantine;
+
+	if (heap == &inst->shared)
+		config.cap = 0;
+	ma_quarantine_init(&heap->quarantine, &config, &inst->meta, &heap->random);
+}
 
 void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordinal)
 {
-	uint64_t seed = inst->config.seed;
+	const struct ma_instance_config *config = &inst->config;
 
 	memset(heap, 0, sizeof(*heap));
 	heap->instance = inst;
 	heap->small_max = ma_class_limit(inst->pool.page) - MA_CANARY;
-	ma_random_init(&heap->random, seed != 0 ? seed + ordinal : 0);
-	ma_quarantine_init(&heap->quarantine, inst->config.quarantine);
+	heap->hooked = config->sample > 0 || config->check > 0 || config->slab.traced;
+	heap->fast_limit = heap->hooked ? 0 : heap->small_max + 1;
+	heap->until_sample = config->sample;
+	heap->until_check = config->check;
+	ma_random_init(&heap->random, config->seed != 0 ? config->seed + ordinal : 0);
+	heap->source = (struct ma_slab_source){
+		.pool = &inst->pool,
+		.waitlist = &inst->waitlist,
+		.policy = &config->slab,
+		.random = &heap->random,
+	};
+	init_quarantine(heap);
 }
 
 void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config *config,
@@ -26,6 +49,13 @@ void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config 
 	ma_lock_init(&inst->shared_lock);
 	ma_meta_init(&inst->meta);
 	ma_pool_init(&inst->pool, &config->pool, &inst->meta, pagemap);
+	ma_waitlist_init(&inst->waitlist, &inst->pool, config->wait, config->wait_sealed);
+	inst->larges = (struct ma_larges){
+		.pool = &inst->pool,
+		.waitlist = &inst->waitlist,
+		.guarded = config->guard_large,
+	};
+	ma_random_init(&inst->larges.random, config->seed);
 	ma_heap_init(&inst->shared, inst, 0);
 }
 
@@ -91,6 +121,7 @@ void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap)
 	(void)ma_bins_drain(&inst->shared);
 	ma_bins_drop_empty(&inst->shared);
 	ma_unlock(&inst->shared_lock);
+	ma_waitlist_flush(&inst->waitlist);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -105,6 +136,18 @@ static ma_noinline void *alloc_slow(struct ma_heap *heap, unsigned class_idx, si
 	return ma_slab_arm(slab, ma_slab_take(slab), size);
 }
 
+static void *alloc_large(struct ma_heap *heap, const struct ma_request *req, bool tight)
+{
+	const struct ma_large_request large = {
+		.size = req->size,
+		.align = ma_max(req->align, MA_ALIGN),
+		.zero = req->zero,
+		.tight = tight,
+	};
+
+	return ma_large_alloc(&heap->instance->larges, &large);
+}
+
 ma_inline void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
 	struct ma_slab *slab = heap->bin[class_idx].avail;
@@ -114,7 +157,7 @@ ma_inline void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t siz
 	return alloc_slow(heap, class_idx, size);
 }
 
-static ma_noinline void *alloc_once(struct ma_heap *heap, const struct ma_request *req)
+static void *alloc_plain(struct ma_heap *heap, const struct ma_request *req)
 {
 	struct ma_instance *inst = heap->instance;
 	size_t align = ma_max(req->align, MA_ALIGN);
@@ -124,10 +167,26 @@ static ma_noinline void *alloc_once(struct ma_heap *heap, const struct ma_reques
 	if (req->size <= heap->small_max)
 		class_idx = ma_class_aligned(req->size + MA_CANARY, align, inst->pool.page);
 	if (class_idx == MA_NCLASSES)
-		return ma_large_alloc(&inst->pool, req->size, align, req->zero);
+		return alloc_large(heap, req, false);
 	ptr = alloc_class(heap, class_idx, req->size);
-	if (req->zero && ptr != NULL && ma_class_slot(class_idx) > MA_FILL_MAX)
+	if (req->zero && ptr != NULL && ma_class_slot(class_idx) > inst->config.slab.fill_max)
 		memset(ptr, 0, req->size);
+	return ptr;
+}
+
+/* A sampled one that cannot be had with guards of its own is served like any other. */
+static ma_noinline void *alloc_once(struct ma_heap *heap, const struct ma_request *req)
+{
+	void *ptr = NULL;
+
+	if (ma_likely(!heap->hooked))
+		return alloc_plain(heap, req);
+	if (ma_hooks_is_sampled(heap))
+		ptr = alloc_large(heap, req, true);
+	if (ptr == NULL)
+		ptr = alloc_plain(heap, req);
+	if (ptr != NULL)
+		ma_hooks_allocated(heap, ptr);
 	return ptr;
 }
 
@@ -154,7 +213,7 @@ void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 {
 	const struct ma_request req = {size, 0, false};
 
-	if (ma_likely(size <= heap->small_max)) {
+	if (ma_likely(size < heap->fast_limit)) {
 		void *ptr = alloc_class(heap, ma_class_of(size + MA_CANARY), size);
 
 		if (ma_likely(ptr != NULL))
@@ -163,123 +222,14 @@ void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 	return ma_heap_alloc_request(heap, &req);
 }
 
-/* ---- proofs ---------------------------------------------------------------------------------- */
-
-/* What a pointer turned out to be. */
-struct target {
-	struct ma_block *block;
-	struct ma_slab *slab; /* NULL: large */
-	struct ma_slot slot;  /* of a slab */
-	size_t size;          /* requested bytes */
-};
-
-static ma_cold void report_block(const struct ma_block *block, const void *ptr,
-				 enum ma_violation_kind kind)
-{
-	bool freed = block != NULL && block->free;
-	struct ma_violation v = {
-		.kind = freed && kind == MA_INVALID_FREE ? MA_DOUBLE_FREE : kind,
-		.ptr = ptr,
-		.why = freed ? "lies in memory that is free" : "is not memory of this allocator",
-		.requested = SIZE_MAX,
-	};
-
-	ma_report(&v);
-}
-
-static ma_cold void report_slot(const struct ma_slab *slab, const void *ptr, enum ma_proof proof,
-				enum ma_violation_kind kind)
-{
-	bool freed = proof == MA_PROOF_FREE;
-	size_t offset = (size_t)((const char *)ptr - ma_slab_base(slab));
-	struct ma_violation v = {
-		.kind = freed && kind == MA_INVALID_FREE ? MA_DOUBLE_FREE : kind,
-		.ptr = ptr,
-		.why = freed ? "is not live: it was freed before" : "does not start an object",
-		.object = (const char *)ptr - offset % slab->slot,
-		.requested = SIZE_MAX,
-		.slot = slab->slot,
-	};
-
-	ma_report(&v);
-}
-
-static ma_cold void report_large(struct ma_block *block, const void *ptr,
-				 enum ma_violation_kind kind)
-{
-	struct ma_violation v = {
-		.kind = kind,
-		.ptr = ptr,
-		.why = "does not start an object",
-		.object = ma_large_ptr(block),
-		.requested = ma_large_of(block)->requested,
-		.slot = block->size,
-	};
-
-	ma_report(&v);
-}
-
-static ma_cold void report_instance(const void *ptr)
-{
-	struct ma_violation v = {
-		.kind = MA_WRONG_POOL,
-		.ptr = ptr,
-		.why = "belongs to another pool",
-		.requested = SIZE_MAX,
-	};
-
-	ma_report(&v);
-}
-
-static void prove_large(struct ma_block *block, const void *ptr, enum ma_violation_kind kind)
-{
-	if (block == NULL || block->kind != MA_BLOCK_LARGE)
-		report_block(block, ptr, kind);
-	if (ptr != ma_large_ptr(block))
-		report_large(block, ptr, kind);
-	if (!ma_large_intact(block))
-		ma_large_overrun(block);
-}
-
-static ma_cold void slot_unproven(const struct ma_slab *slab, const void *ptr, enum ma_proof proof,
-				  struct ma_slot slot, enum ma_violation_kind kind)
-{
-	if (proof == MA_PROOF_OVERRUN && !ma_slab_is_remote(slab, slot.idx))
-		ma_slab_overrun(slab, slot);
-	report_slot(slab, ptr, proof == MA_PROOF_OVERRUN ? MA_PROOF_FREE : proof, kind);
-}
-
-/* The proof that every entry with a pointer begins with, for those off the fast path. */
-static struct target prove(struct ma_instance *inst, const void *ptr, enum ma_violation_kind kind)
-{
-	struct target t = {.block = ma_pagemap_get(inst->pagemap, (uintptr_t)ptr)};
-	enum ma_proof proof;
-
-	if (t.block == NULL || t.block->kind != MA_BLOCK_SLAB) {
-		prove_large(t.block, ptr, kind);
-		t.size = ma_large_of(t.block)->requested;
-	} else {
-		t.slab = ma_slab_of(t.block);
-		proof = ma_slab_prove(t.slab, ptr, &t.slot);
-		if (proof != MA_PROOF_OK)
-			slot_unproven(t.slab, ptr, proof, t.slot, kind);
-		if (ma_slab_is_remote(t.slab, t.slot.idx))
-			report_slot(t.slab, ptr, MA_PROOF_FREE, kind);
-		t.size = ma_slot_size(t.slab, t.slot);
-	}
-	if (ma_pool_of(t.block) != &inst->pool)
-		report_instance(ptr);
-	return t;
-}
-
 /* ---- free ------------------------------------------------------------------------------------ */
 
 static ma_noinline void free_large(struct ma_instance *inst, struct ma_block *block, void *ptr)
 {
-	prove_large(block, ptr, MA_INVALID_FREE);
-	if (ma_pool_of(block) != &inst->pool)
-		report_instance(ptr);
-	if (ma_large_free(block))
+	if (!ma_prove_large(inst, block, ptr, MA_INVALID_FREE))
+		return;
+	ma_hooks_freed(inst, ptr);
+	if (ma_large_free(&inst->larges, block))
 		(void)ma_decay_step(&inst->pool);
 }
 
@@ -290,15 +240,15 @@ static ma_noinline void settle(struct ma_heap *heap, struct ma_slab *slab)
 }
 
 /* The owner frees: through the quarantine, back to the slab. The slot was proven. */
-ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, void *ptr, uint32_t idx)
+ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 {
-	if (slab->filled)
-		ma_fill_zero(ptr, slab->slot);
+	ma_slab_retire(slab, idx);
 	if (heap->quarantine.cap > 0) {
-		struct ma_retired in = {slab, idx};
+		struct ma_retired in = {slab, idx, slab->slot};
 
-		atomic_store_explicit(&slab->states[idx], MA_SLOT_RETIRED, memory_order_relaxed);
 		in = ma_quarantine_put(&heap->quarantine, in);
+		if (ma_unlikely(ma_quarantine_is_over(&heap->quarantine)))
+			ma_bins_relieve(heap);
 		slab = in.slab;
 		idx = in.idx;
 		if (slab == NULL)
@@ -310,21 +260,25 @@ ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, void *ptr,
 }
 
 /* Not the owner, or the owner while others' frees are pending. */
-static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *heap,
-				    struct ma_slab *slab, void *ptr)
+static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 {
-	struct target t = prove(inst, ptr, MA_INVALID_FREE);
-	uintptr_t owner = atomic_load_explicit(ma_slab_owner(slab), memory_order_acquire);
+	struct ma_target t;
+	uintptr_t owner;
 
+	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
+		return;
+	ma_hooks_freed(inst, ptr);
+	owner = atomic_load_explicit(ma_slab_owner(t.slab), memory_order_acquire);
 	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
-		free_owned(heap, slab, ptr, t.slot.idx);
+		free_owned(heap, t.slab, t.slot.idx);
 		(void)ma_bins_drain(heap);
 		ma_bins_decay(inst);
 		return;
 	}
-	if (!ma_slab_set_remote(slab, t.slot.idx))
-		report_slot(slab, ptr, MA_PROOF_FREE, MA_INVALID_FREE);
-	ma_bins_notify(slab);
+	if (ma_slab_set_remote(t.slab, t.slot.idx))
+		ma_bins_notify(t.slab);
+	else
+		(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);
 }
 
 void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
@@ -341,58 +295,100 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	slab = ma_slab_of(block);
 	if (ma_unlikely(atomic_load_explicit(&block->owner, memory_order_relaxed) !=
 			(uintptr_t)heap)) {
-		free_remote(inst, heap, slab, ptr);
+		free_remote(inst, heap, ptr);
 		return;
 	}
 	proof = ma_slab_prove(slab, ptr, &slot);
-	if (ma_unlikely(proof != MA_PROOF_OK))
-		slot_unproven(slab, ptr, proof, slot, MA_INVALID_FREE);
-	free_owned(heap, slab, ptr, slot.idx);
+	if (ma_unlikely(proof != MA_PROOF_OK) &&
+	    !ma_prove_failed(slab, ptr, proof, &slot, MA_INVALID_FREE))
+		return;
+	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
+		ma_hooks_freed(inst, ptr);
+	free_owned(heap, slab, slot.idx);
 }
 
 size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)
 {
-	return prove(inst, ptr, MA_BAD_USABLE_SIZE).size;
+	struct ma_target t;
+
+	return ma_prove(inst, ptr, MA_BAD_USABLE_SIZE, &t) ? t.size : 0;
+}
+
+static ma_cold void report_claim(const struct ma_target *t, const void *ptr,
+				 enum ma_violation_kind kind, const char *why)
+{
+	struct ma_violation v = {
+		.kind = kind,
+		.ptr = ptr,
+		.why = why,
+	};
+
+	if (t->slab != NULL)
+		ma_slab_describe(t->slab, t->slot.idx, &v);
+	else
+		ma_large_describe(t->block, &v);
+	ma_report(&v);
 }
 
 void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *ptr,
 			const struct ma_request *claim)
 {
-	struct target t = prove(inst, ptr, MA_INVALID_FREE);
-	struct ma_violation v = {
-		.kind = MA_SIZE_MISMATCH,
-		.ptr = ptr,
-		.why = "is freed with another size than it was asked with",
-		.object = ptr,
-		.requested = t.size,
-		.slot = t.slab != NULL ? t.slab->slot : t.block->size,
-	};
+	struct ma_target t;
 
+	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
+		return;
 	if (claim->size != SIZE_MAX && claim->size != t.size)
-		ma_report(&v);
-	v.kind = MA_ALIGNMENT_MISMATCH;
-	v.why = "is freed with an alignment that it does not have";
+		report_claim(&t, ptr, MA_SIZE_MISMATCH,
+			     "is freed with another size than it was asked with");
 	if (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)
-		ma_report(&v);
+		report_claim(&t, ptr, MA_ALIGNMENT_MISMATCH,
+			     "is freed with an alignment that it does not have");
 	ma_heap_free(inst, heap, ptr);
+}
+
+/* ---- who may end an object ------------------------------------------------------------------- */
+
+void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin origin)
+{
+	struct ma_block *block = ma_pagemap_get(inst->pagemap, (uintptr_t)ptr);
+
+	if (block->kind == MA_BLOCK_LARGE)
+		ma_large_of(block)->origin = (uint8_t)origin;
+	else
+		ma_slab_set_origin(ma_slab_of(block), ptr, (unsigned)origin);
+}
+
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin)
+{
+	static const char *const why[] = {
+		[MA_FROM_MALLOC] = "came from malloc and is ended by delete",
+		[MA_FROM_NEW] = "came from new and is not ended by delete",
+		[MA_FROM_NEW_ARRAY] = "came from new[] and is not ended by delete[]",
+	};
+	struct ma_target t;
+	unsigned from;
+
+	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
+		return;
+	from = t.slab != NULL ? ma_slot_origin(t.slot.state) : ma_large_of(t.block)->origin;
+	if (from != (unsigned)origin && from < sizeof(why) / sizeof(*why))
+		report_claim(&t, ptr, MA_DEALLOC_MISMATCH, why[from]);
 }
 
 /* ---- realloc --------------------------------------------------------------------------------- */
 
 /*
- * Only the owner: another one may be looking at the state and the canary at this moment (S5). The
- * old canary is no longer behind the object but in it, and not for the program to read.
+ * Only the owner: another one may be looking at the state and the canary at this moment (S8).
+ * Neither the old canary nor what was behind a shorter object is for the program to read.
  */
-static bool resize_slot(const struct ma_heap *heap, const struct target *t, char *ptr, size_t size)
+static bool resize_slot(const struct ma_heap *heap, const struct ma_target *t, size_t size)
 {
 	uintptr_t owner = atomic_load_explicit(&t->block->owner, memory_order_relaxed);
 
 	if ((owner & ~MA_SLAB_PENDING) != (uintptr_t)heap || size > heap->small_max ||
 	    ma_class_of(size + MA_CANARY) != t->slab->class_idx)
 		return false;
-	ma_canary_clear(ptr + t->size);
-	ma_slab_set_slack(t->slab, t->slot.idx, t->slab->slot - MA_CANARY - size);
-	ma_canary_put(ptr + size);
+	ma_slab_resize(t->slab, t->slot, size);
 	return true;
 }
 
@@ -409,14 +405,17 @@ static void *move_object(struct ma_heap *heap, void *ptr, size_t old, size_t siz
 
 void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size)
 {
-	struct target t = prove(heap->instance, ptr, MA_BAD_REALLOC);
+	struct ma_instance *inst = heap->instance;
+	struct ma_target t;
 	void *resized;
 
+	if (!ma_prove(inst, ptr, MA_BAD_REALLOC, &t))
+		return NULL;
 	if (t.slab != NULL) {
-		if (resize_slot(heap, &t, ptr, size))
+		if (resize_slot(heap, &t, size))
 			return ptr;
 	} else {
-		resized = ma_large_resize(t.block, size, heap->small_max);
+		resized = ma_large_resize(&inst->larges, t.block, size, heap->small_max);
 		if (resized != NULL)
 			return resized;
 	}
@@ -429,6 +428,7 @@ void ma_instance_lock(struct ma_instance *inst)
 {
 	ma_lock(&inst->registry);
 	ma_lock(&inst->shared_lock);
+	ma_lock(&inst->waitlist.lock);
 	ma_lock(&inst->pool.lock);
 	ma_lock(&inst->meta.lock);
 }
@@ -437,13 +437,23 @@ void ma_instance_unlock(struct ma_instance *inst)
 {
 	ma_unlock(&inst->meta.lock);
 	ma_unlock(&inst->pool.lock);
+	ma_unlock(&inst->waitlist.lock);
 	ma_unlock(&inst->shared_lock);
 	ma_unlock(&inst->registry);
 }
 
 void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 {
+	bool seeded = inst->config.seed != 0;
+
 	if (heap != NULL)
 		ma_bins_forked(heap);
 	ma_bins_forked(&inst->shared);
+	if (seeded)
+		return;
+	/* What is chosen from now on is not what the parent chooses. */
+	ma_random_init(&inst->larges.random, 0);
+	ma_random_init(&inst->shared.random, 0);
+	if (heap != NULL)
+		ma_random_init(&heap->random, 0);
 }

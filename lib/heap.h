@@ -44,6 +44,7 @@
 #include "quarantine.h"
 #include "random.h"
 #include "slab.h"
+#include "waitlist.h"
 
 struct ma_instance;
 
@@ -58,7 +59,12 @@ struct ma_heap {
 	size_t small_max;             /* largest request that gets a slot; fixed */
 	struct ma_heap *next;         /* in the instance's list of all heaps; fixed */
 	struct ma_heap *next_idle;    /* registry lock */
+	size_t fast_limit;            /* requests below it take the short way; fixed */
+	bool hooked;                  /* there is something to do beside each operation; fixed */
+	uint64_t until_sample;        /* allocations until one is sampled */
+	uint64_t until_check;         /* allocations until all is validated */
 	struct ma_random random;
+	struct ma_slab_source source; /* fixed */
 	struct ma_quarantine quarantine;
 	struct ma_bin bin[MA_NCLASSES];
 
@@ -68,14 +74,22 @@ struct ma_heap {
 
 struct ma_instance_config {
 	struct ma_pool_config pool;
-	size_t quarantine; /* slots that wait, per heap */
-	uint64_t seed;     /* 0: from the OS */
+	struct ma_slab_policy slab;
+	struct ma_quarantine_config quarantine; /* of each heap */
+	size_t wait;                            /* bytes of freed blocks that wait */
+	bool wait_sealed;                       /* and are inaccessible meanwhile */
+	bool guard_large;                       /* guard pages on both sides of large objects */
+	uint64_t sample; /* every so many allocations one with guards of its own; 0: none */
+	uint64_t check;  /* every so many allocations all is validated; 0: never */
+	uint64_t seed;   /* 0: from the OS */
 };
 
 struct ma_instance {
 	struct ma_pagemap *pagemap; /* shared by all instances; fixed */
 	struct ma_meta meta;
 	struct ma_pool pool;
+	struct ma_waitlist waitlist;
+	struct ma_larges larges;
 	struct ma_instance_config config; /* fixed */
 	struct ma_lock registry;
 	struct ma_heap *heaps; /* all that were ever made; registry lock */
@@ -126,7 +140,8 @@ void *ma_heap_alloc_request(struct ma_heap *heap, const struct ma_request *req) 
 /**
  * ma_heap_free() - a live object of the instance becomes free
  * @heap:  the calling thread's; NULL when it has none
- * @ptr:   not NULL; whatever is not the start of a live, undamaged object is reported
+ * @ptr:   not NULL; whatever is not the start of a live, undamaged object is reported, and if that
+ *         returns, nothing is freed but damaged objects
  */
 void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr);
 
@@ -137,11 +152,20 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr);
 void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *ptr,
 			const struct ma_request *claim);
 
-/** ma_heap_realloc() - resize an object; NULL leaves it as it was. @heap is not NULL. */
+/** ma_heap_realloc() - resize an object; NULL leaves all as it was. @heap is not NULL. */
 void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size) ma_must_check;
 
-/** ma_heap_usable_size() - requested bytes of a live object; anything else is reported. */
+/** ma_heap_usable_size() - requested bytes of a live object; anything else is reported, and 0. */
 size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr);
+
+/* Who made an object, and so who may end it. */
+enum ma_origin { MA_FROM_MALLOC, MA_FROM_NEW, MA_FROM_NEW_ARRAY };
+
+/** ma_heap_set_origin() - note who made a live object. The caller has just allocated it. */
+void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin origin);
+
+/** ma_heap_check_origin() - report when somebody else ends a live object than who made it. */
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin);
 
 /**
  * ma_heap_compact() - collect, empty the quarantine, return empty slabs, here and in the shared

@@ -1,13 +1,22 @@
 #include "large.h"
 #include "canary.h"
 #include "direct.h"
-#include "report.h"
+#include "guard.h"
 
 /*
  * Beyond this, a mapping of its own: the system call no longer matters, resizing without copying
  * does.
  */
 #define DIRECT_MIN (MA_REGION_MAX / 2)
+
+/* How the pages of a block are used. */
+struct plan {
+	size_t front; /* bytes in front of the first page of the object, whole pages */
+	size_t back;  /* bytes behind its last page */
+	size_t align; /* of the block */
+	size_t size;  /* of the block */
+	bool direct;
+};
 
 void *ma_large_ptr(struct ma_block *block)
 {
@@ -19,21 +28,80 @@ static char *end_of(struct ma_block *block)
 	return (char *)ma_large_ptr(block) + ma_large_of(block)->requested;
 }
 
+/* Bytes behind a tight object, up to the guard. */
+static size_t gap_of(struct ma_block *block)
+{
+	return (size_t)(-(uintptr_t)end_of(block) & (MA_ALIGN - 1));
+}
+
+/* ---- canaries -------------------------------------------------------------------------------- */
+
+/* A tight object: as much canary as there is place for, twice if need be. */
+static void put_gap(struct ma_block *block, char *end, uint64_t canary)
+{
+	for (size_t i = 0; i < gap_of(block); i++)
+		end[i] = (char)(canary >> (i % sizeof(canary) * 8));
+}
+
+static bool gap_intact(struct ma_block *block, const char *end, uint64_t canary)
+{
+	for (size_t i = 0; i < gap_of(block); i++)
+		if (end[i] != (char)(canary >> (i % sizeof(canary) * 8)))
+			return false;
+	return true;
+}
+
+/* Where a tight object's front canary stands; NULL: the object starts at its page. */
+static char *front_of(struct ma_block *block)
+{
+	char *ptr = ma_large_ptr(block);
+
+	if ((uintptr_t)ptr % ma_pool_of(block)->page < MA_CANARY)
+		return NULL;
+	return ptr - MA_CANARY;
+}
+
+static void put_canaries(struct ma_block *block)
+{
+	const struct ma_large *large = ma_large_of(block);
+	char *end = end_of(block);
+
+	if (!large->tight) {
+		ma_canary_put(end, large->secret);
+		return;
+	}
+	put_gap(block, end, ma_canary_at(end, large->secret));
+	if (front_of(block) != NULL)
+		ma_canary_put(front_of(block), large->secret);
+}
+
+static bool front_intact(struct ma_block *block)
+{
+	return !ma_large_of(block)->tight || front_of(block) == NULL ||
+	       ma_canary_intact(front_of(block), ma_large_of(block)->secret);
+}
+
 bool ma_large_intact(struct ma_block *block)
 {
-	return ma_canary_intact(end_of(block));
+	const struct ma_large *large = ma_large_of(block);
+
+	if (!large->tight)
+		return ma_canary_intact(end_of(block), large->secret);
+	return gap_intact(block, end_of(block), ma_canary_at(end_of(block), large->secret)) &&
+	       front_intact(block);
 }
 
 /* Facts and canary change together under the lock, so that a check sees both or none. */
-static void seal(struct ma_block *block, size_t size)
+static void seal(struct ma_block *block, size_t size, uint64_t secret)
 {
 	struct ma_pool *pool = ma_pool_of(block);
 	struct ma_large *large = ma_large_of(block);
 
 	ma_lock(&pool->lock);
 	large->requested = size;
-	ma_canary_put(end_of(block));
-	large->sealed = true;
+	large->secret = secret;
+	put_canaries(block);
+	atomic_store(&large->sealed, true);
 	ma_unlock(&pool->lock);
 }
 
@@ -42,42 +110,106 @@ static void unseal(struct ma_block *block)
 	struct ma_pool *pool = ma_pool_of(block);
 
 	ma_lock(&pool->lock);
-	ma_large_of(block)->sealed = false;
+	atomic_store(&ma_large_of(block)->sealed, false);
 	ma_unlock(&pool->lock);
 }
 
-static struct ma_block *alloc_direct(struct ma_pool *pool, size_t size, size_t align)
-{
-	size_t extra = align > pool->page ? align : 0;
-	struct ma_block *block;
+/* ---- making ---------------------------------------------------------------------------------- */
 
-	if (extra > MA_REQUEST_MAX - size)
-		return NULL;
-	block = ma_direct_alloc(pool, size + extra, MA_BLOCK_LARGE);
-	if (block != NULL && extra > 0)
-		ma_large_of(block)->offset = ma_align_up(ma_block_addr(block), align) -
-					     ma_block_addr(block);
+/* False: beyond any size. */
+static bool make_plan(const struct ma_larges *larges, const struct ma_large_request *req,
+		      struct plan *plan)
+{
+	size_t page = larges->pool->page;
+	bool guarded = larges->guarded || req->tight;
+	size_t need;
+
+	if (req->size > MA_REQUEST_MAX - 4 * page || req->align > MA_REQUEST_MAX / 2)
+		return false;
+	need = ma_align_up(req->size + (req->tight ? MA_ALIGN : MA_CANARY), page);
+	plan->align = ma_max(req->align, page);
+	plan->direct = need > DIRECT_MIN || plan->align > DIRECT_MIN;
+	plan->front = guarded ? page : 0;
+	if (plan->align > page && (guarded || plan->direct))
+		plan->front = plan->align;
+	plan->back = guarded ? page : 0;
+	plan->size = plan->front + need + plan->back;
+	return plan->front <= MA_REQUEST_MAX / 2 && plan->size <= MA_REQUEST_MAX;
+}
+
+static struct ma_block *take_block(struct ma_larges *larges, const struct plan *plan)
+{
+	const struct ma_pool_request req = {plan->size, plan->align, MA_BLOCK_LARGE};
+	struct ma_block *block = NULL;
+
+	if (plan->align == larges->pool->page)
+		block = ma_waitlist_take(larges->waitlist, plan->size, MA_WAIT_LARGE);
+	if (block == NULL && plan->direct)
+		return ma_direct_alloc(larges->pool, plan->size, MA_BLOCK_LARGE);
+	if (block == NULL)
+		return ma_pool_alloc(larges->pool, &req);
+	memset(block->rider, 0, sizeof(block->rider));
+	block->kind = MA_BLOCK_LARGE;
 	return block;
 }
 
-void *ma_large_alloc(struct ma_pool *pool, size_t size, size_t align, bool zero)
+/* Where the object starts: a direct block is not aligned by itself. */
+static size_t place(struct ma_block *block, const struct plan *plan,
+		    const struct ma_large_request *req)
 {
-	struct ma_pool_request req = {size + MA_CANARY, align, MA_BLOCK_LARGE};
-	struct ma_block *block;
+	size_t page = ma_pool_of(block)->page;
+	uintptr_t first = ma_block_addr(block) + plan->front;
 
-	if (size > MA_REQUEST_MAX - MA_CANARY - pool->page)
-		return NULL;
-	if (req.size > DIRECT_MIN || align > DIRECT_MIN)
-		block = alloc_direct(pool, req.size, align);
-	else
-		block = ma_pool_alloc(pool, &req);
+	if (req->tight)
+		return ma_align_down(block->size - plan->back - req->size,
+				     ma_max(ma_min(req->align, page), MA_ALIGN));
+	if (!plan->direct || plan->align == page)
+		return plan->front;
+	first = ma_align_down(first, plan->align);
+	return first - ma_block_addr(block);
+}
+
+static uint64_t next_secret(struct ma_larges *larges)
+{
+	uint64_t secret;
+
+	ma_lock(&larges->pool->lock);
+	secret = ma_random_next(&larges->random);
+	ma_unlock(&larges->pool->lock);
+	return secret;
+}
+
+/* The pages around the object; a direct one that is aligned may have several in front. */
+static void put_guards(struct ma_block *block, size_t back)
+{
+	size_t page = ma_pool_of(block)->page;
+
+	if (back > 0 && !block->guarded)
+		ma_guard_ends(block, ma_align_down(ma_large_of(block)->offset, page), back);
+}
+
+void *ma_large_alloc(struct ma_larges *larges, const struct ma_large_request *req)
+{
+	struct ma_block *block = NULL;
+	struct ma_large *large;
+	struct plan plan;
+
+	if (make_plan(larges, req, &plan))
+		block = take_block(larges, &plan);
 	if (block == NULL)
 		return NULL;
-	if (zero && !block->zero)
-		memset(ma_large_ptr(block), 0, size);
-	seal(block, size);
+	large = ma_large_of(block);
+	large->offset = place(block, &plan, req);
+	large->tight = req->tight;
+	large->plain = !req->tight && plan.align == larges->pool->page;
+	put_guards(block, plan.back);
+	if (!block->zero && (req->zero || req->tight))
+		memset(ma_large_ptr(block), 0, req->size);
+	seal(block, req->size, next_secret(larges));
 	return ma_large_ptr(block);
 }
+
+/* ---- resizing -------------------------------------------------------------------------------- */
 
 /* The block can hold @need bytes from its start, by whatever means short of copying. */
 static bool fit_block(struct ma_block *block, size_t need)
@@ -85,7 +217,7 @@ static bool fit_block(struct ma_block *block, size_t need)
 	struct ma_pool *pool = ma_pool_of(block);
 
 	if (block->region->direct)
-		return ma_direct_resize(pool, block, need, ma_large_of(block)->offset == 0);
+		return ma_direct_resize(pool, block, need, ma_large_of(block)->plain);
 	if (need > DIRECT_MIN)
 		return false;
 	if (need > block->size)
@@ -94,45 +226,103 @@ static bool fit_block(struct ma_block *block, size_t need)
 	return true;
 }
 
-void *ma_large_resize(struct ma_block *block, size_t size, size_t limit)
+/* The guards are lifted for a change of pages, and put up again around what there is then. */
+static bool fit_guarded(struct ma_block *block, size_t need)
+{
+	size_t page = ma_pool_of(block)->page;
+	size_t back = block->guarded ? page : 0;
+	bool done;
+
+	if (ma_align_up(need, page) + back == block->size)
+		return true;
+	if (!ma_guard_lift(block))
+		return false;
+	done = fit_block(block, ma_align_up(need, page) + back);
+	put_guards(block, back);
+	return done;
+}
+
+void *ma_large_resize(struct ma_larges *larges, struct ma_block *block, size_t size, size_t limit)
 {
 	struct ma_large *large = ma_large_of(block);
 	bool done;
 
-	if (size <= limit || size > MA_REQUEST_MAX - MA_CANARY - ma_pool_of(block)->page)
+	if (size <= limit || large->tight || size > MA_REQUEST_MAX - 4 * larges->pool->page)
 		return NULL;
 	if (block->region->direct && size <= DIRECT_MIN / 2)
 		return NULL;
 	unseal(block);
 	ma_canary_clear(end_of(block));
-	done = fit_block(block, large->offset + size + MA_CANARY);
-	seal(block, done ? size : large->requested);
+	done = fit_guarded(block, large->offset + size + MA_CANARY);
+	seal(block, done ? size : large->requested, large->secret);
 	return done ? ma_large_ptr(block) : NULL;
 }
 
-bool ma_large_free(struct ma_block *block)
-{
-	struct ma_pool *pool = ma_pool_of(block);
+/* ---- end ------------------------------------------------------------------------------------- */
 
-	if (!block->region->direct)
-		return ma_pool_free(pool, block);
-	ma_direct_free(pool, block);
-	return false;
+/* Only plain ones are alike: equal sizes, equal guards. */
+static unsigned purpose_of(const struct ma_large *large)
+{
+	if (large->tight)
+		return MA_WAIT_TIGHT;
+	return large->plain ? MA_WAIT_LARGE : MA_WAIT_ODD;
+}
+
+bool ma_large_free(struct ma_larges *larges, struct ma_block *block)
+{
+	unseal(block);
+	if (!ma_large_of(block)->tight)
+		ma_canary_clear(end_of(block));
+	block->zero = false;
+	return ma_waitlist_put(larges->waitlist, block, purpose_of(ma_large_of(block)));
+}
+
+void ma_large_describe(struct ma_block *block, struct ma_violation *v)
+{
+	const struct ma_large *large = ma_large_of(block);
+
+	v->object = ma_large_ptr(block);
+	v->requested = large->requested;
+	v->slot = block->size;
+	v->state = block->kind == MA_BLOCK_RETIRED ? "retired" : "live";
+	v->allocated = large->allocated;
+	v->freed = large->freed;
+}
+
+static void report_front(struct ma_block *block)
+{
+	const char *front = front_of(block);
+	struct ma_violation v = {
+		.kind = MA_HEAP_UNDERFLOW,
+		.ptr = front,
+		.why = "in front of an object was overwritten",
+		.damage = front,
+		.expected = ma_canary_at(front, ma_large_of(block)->secret),
+		.found = ma_canary_found(front),
+	};
+
+	ma_large_describe(block, &v);
+	ma_report(&v);
 }
 
 void ma_large_overrun(struct ma_block *block)
 {
+	const char *end = end_of(block);
 	struct ma_violation v = {
 		.kind = MA_HEAP_OVERFLOW,
-		.ptr = end_of(block),
+		.ptr = end,
 		.why = "behind the end of an object was overwritten",
-		.object = ma_large_ptr(block),
-		.requested = ma_large_of(block)->requested,
-		.slot = block->size,
-		.damage = end_of(block),
-		.expected = ma_canary_at(end_of(block)),
-		.found = ma_canary_found(end_of(block)),
 	};
 
+	if (!front_intact(block)) {
+		report_front(block);
+		return;
+	}
+	if (!ma_large_of(block)->tight) {
+		v.damage = end;
+		v.expected = ma_canary_at(end, ma_large_of(block)->secret);
+		v.found = ma_canary_found(end);
+	}
+	ma_large_describe(block, &v);
 	ma_report(&v);
 }

@@ -76,6 +76,21 @@ bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size) ma_must_
 bool ma_os_purge(void *ptr, size_t size);
 
 /**
+ * ma_os_guard() - make pages inaccessible; their contents are lost
+ *
+ * Where the kernel marks pages, this takes no mapping; else a part of the OS's mappings is used for
+ * it and no more. Return: false when the OS or that budget refused; nothing changed.
+ */
+bool ma_os_guard(void *ptr, size_t size);
+
+/**
+ * ma_os_unguard() - make all pages of a range accessible again; what was guarded reads as zero
+ *
+ * Return: false when the OS refused.
+ */
+bool ma_os_unguard(void *ptr, size_t size) ma_must_check;
+
+/**
  * ma_os_discard() - unmap, or where that is refused at least purge. Return: whether it was
  * unmapped.
  */

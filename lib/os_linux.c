@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,92 @@ bool ma_os_purge(void *ptr, size_t size)
 	errno = saved;
 	return done;
 }
+
+/* ---- guards ---------------------------------------------------------------------------------- */
+
+/* Since Linux 6.13; the headers of older systems do not know them. */
+#define GUARD_INSTALL 102
+#define GUARD_REMOVE 103
+
+/* One in this many of the mappings that a process may have is for guards: each splits two. */
+#define GUARD_SHARE 4
+#define MAX_MAP_COUNT "/proc/sys/vm/max_map_count"
+#define MAX_MAP_DEFAULT 65530
+
+/* Whether the kernel marks pages is found out once; from then on all guards are of one sort. */
+enum { MARKS_UNKNOWN, MARKS_KNOWN, MARKS_REFUSED };
+static _Atomic int marks;
+static _Atomic long budget = -1;
+
+static long read_budget(void)
+{
+	char digits[32] = "";
+	int fd = open(MAX_MAP_COUNT, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, digits, sizeof(digits) - 1) : -1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return (n > 0 ? strtol(digits, NULL, 10) : MAX_MAP_DEFAULT) / GUARD_SHARE;
+}
+
+static bool take_budget(void)
+{
+	if (atomic_load(&budget) < 0)
+		atomic_store(&budget, read_budget());
+	if (atomic_fetch_sub(&budget, 2) > 2)
+		return true;
+	atomic_fetch_add(&budget, 2);
+	return false;
+}
+
+static bool guard_by_mapping(void *ptr, size_t size)
+{
+	if (!take_budget())
+		return false;
+	if (mprotect(ptr, size, PROT_NONE) == 0)
+		return madvise(ptr, size, MADV_DONTNEED) == 0;
+	atomic_fetch_add(&budget, 2);
+	return false;
+}
+
+static bool guard_by_mark(void *ptr, size_t size)
+{
+	bool done = madvise(ptr, size, GUARD_INSTALL) == 0;
+	int expected = MARKS_UNKNOWN;
+
+	(void)atomic_compare_exchange_strong(&marks, &expected, done ? MARKS_KNOWN : MARKS_REFUSED);
+	return done;
+}
+
+bool ma_os_guard(void *ptr, size_t size)
+{
+	int saved = errno;
+	bool done = false;
+
+	if (atomic_load(&marks) != MARKS_REFUSED)
+		done = guard_by_mark(ptr, size);
+	if (atomic_load(&marks) == MARKS_REFUSED)
+		done = guard_by_mapping(ptr, size);
+	errno = saved;
+	return done;
+}
+
+bool ma_os_unguard(void *ptr, size_t size)
+{
+	int saved = errno;
+	bool done;
+
+	if (atomic_load(&marks) == MARKS_KNOWN) {
+		done = madvise(ptr, size, GUARD_REMOVE) == 0;
+	} else {
+		done = mprotect(ptr, size, PROT_READ | PROT_WRITE) == 0;
+		atomic_fetch_add(&budget, 2);
+	}
+	errno = saved;
+	return done;
+}
+
+/* ---- services -------------------------------------------------------------------------------- */
 
 /*
  * The kernel's pool may not be ready early in boot: mix what every process is given with the clock.

@@ -89,6 +89,8 @@ struct ma_pool {
 	struct ma_region_set regions;
 	struct ma_fit fit;
 	struct ma_pool_counts counts; /* nregions and mapped are filled in on request */
+	_Atomic size_t guarded;       /* guards put up so far (guard.h) */
+	_Atomic size_t unguarded;     /* guards the OS refused */
 };
 
 struct ma_pool_request {

@@ -1,70 +1,131 @@
 #include "slab.h"
+#include "guard.h"
 
 /* Where the arrays beside a slab lie in their one piece of meta memory. */
 struct layout {
-	size_t remote, wide, stack; /* offsets; the states are at 0 */
+	size_t remote, wide, trace, stack; /* offsets; the states are at 0 */
 	size_t size;
 };
 
-static struct layout layout_of(size_t nslots, size_t slot)
+static struct layout layout_of(size_t nslots, size_t slot, bool traced)
 {
 	bool wide = slot - MA_CANARY + 1 >= MA_SLOT_WIDE;
 	struct layout l;
 
-	l.remote = ma_align_up(nslots, sizeof(uint64_t));
+	l.remote = ma_align_up(nslots * sizeof(uint16_t), sizeof(uint64_t));
 	l.wide = l.remote + (nslots + 63) / 64 * sizeof(uint64_t);
-	l.stack = l.wide + (wide ? nslots * sizeof(uint32_t) : 0);
+	l.trace = l.wide + (wide ? nslots * sizeof(uint32_t) : 0);
+	l.stack = l.trace + (traced ? nslots * sizeof(struct ma_trace) : 0);
 	l.size = l.stack + nslots * sizeof(uint16_t);
 	if (!wide)
 		l.wide = 0;
+	if (!traced)
+		l.trace = 0;
 	return l;
 }
 
-struct ma_slab *ma_slab_create(struct ma_pool *pool, unsigned class_idx, size_t growth,
-			       struct ma_random *random)
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static struct ma_block *take_block(const struct ma_slab_source *source, size_t size,
+				   unsigned class_idx)
 {
+	struct ma_pool_request req = {size, 0, MA_BLOCK_SLAB};
+	struct ma_block *block = ma_waitlist_take(source->waitlist, size, class_idx);
+
+	if (block == NULL)
+		return ma_pool_alloc(source->pool, &req);
+	memset(block->rider, 0, sizeof(block->rider));
+	block->kind = MA_BLOCK_SLAB;
+	return block;
+}
+
+/* All slots on the stack, in random order, instead of fresh ones in address order. */
+static void shuffle(struct ma_slab *slab, struct ma_random *random)
+{
+	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero)
+		memset(ma_slab_base(slab), 0, (size_t)slab->nslots * slab->slot);
+	for (uint32_t i = 0; i < slab->nslots; i++) {
+		size_t k = ma_random_below(random, i + 1);
+
+		slab->stack[i] = slab->stack[k];
+		slab->stack[k] = (uint16_t)i;
+	}
+	slab->fresh = slab->nslots;
+	slab->top = slab->nslots;
+}
+
+static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *l)
+{
+	slab->states = (_Atomic uint16_t *)(void *)beside;
+	slab->remote = (_Atomic uint64_t *)(void *)(beside + l->remote);
+	slab->wide = l->wide > 0 ? (_Atomic uint32_t *)(void *)(beside + l->wide) : NULL;
+	slab->trace = l->trace > 0 ? (struct ma_trace *)(void *)(beside + l->trace) : NULL;
+	slab->stack = (uint16_t *)(void *)(beside + l->stack);
+}
+
+/* Generations start anywhere, so that those of an earlier slab in this place do not come again. */
+static void set_states(struct ma_slab *slab, struct ma_random *random)
+{
+	unsigned life = (unsigned)ma_random_next(random) & MA_SLOT_LIVES;
+
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		ma_slab_store(slab, i, life | MA_SLOT_ORIGIN | MA_SLOT_FREE);
+}
+
+struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned class_idx,
+			       size_t growth)
+{
+	const struct ma_slab_policy *policy = source->policy;
+	struct ma_pool *pool = source->pool;
 	size_t slot = ma_class_slot(class_idx);
 	size_t size = ma_class_slab_size(class_idx, growth, pool->page);
-	size_t nslots = size / slot;
-	struct layout l = layout_of(nslots, slot);
-	struct ma_pool_request req = {size, 0, MA_BLOCK_SLAB};
+	size_t guard = policy->guarded ? pool->page : 0;
+	struct layout l = layout_of(size / slot, slot, policy->traced);
 	char *beside = ma_meta_alloc(pool->meta, l.size);
-	struct ma_block *block = beside != NULL ? ma_pool_alloc(pool, &req) : NULL;
+	struct ma_block *block = beside != NULL ? take_block(source, size + guard, class_idx)
+						: NULL;
 	struct ma_slab *slab;
 
 	if (block == NULL) {
 		ma_meta_free(pool->meta, beside, l.size);
 		return NULL;
 	}
+	if (guard > 0 && !block->guarded)
+		ma_guard_ends(block, 0, guard);
 	slab = ma_slab_of(block);
 	slab->granule = block->granule;
-	slab->states = (_Atomic uint8_t *)beside;
-	slab->remote = (_Atomic uint64_t *)(void *)(beside + l.remote);
-	slab->wide = l.wide > 0 ? (_Atomic uint32_t *)(void *)(beside + l.wide) : NULL;
-	slab->stack = (uint16_t *)(void *)(beside + l.stack);
 	slab->slot = (uint32_t)slot;
 	slab->recip = (uint32_t)((((uint64_t)1 << 32) + slot - 1) / slot);
-	slab->nslots = (uint32_t)nslots;
+	slab->nslots = (uint32_t)(size / slot);
 	slab->class_idx = (uint8_t)class_idx;
-	slab->filled = slot <= MA_FILL_MAX;
-	slab->start = (uint32_t)ma_random_below(random, nslots);
+	slab->flags = (uint8_t)((slot <= policy->fill_max ? MA_SLAB_FILLED : 0) |
+				(policy->traced ? MA_SLAB_TRACED : 0) |
+				(guard > 0 ? MA_SLAB_GUARDED : 0));
+	slab->start = (uint32_t)ma_random_below(source->random, slab->nslots);
+	slab->secret = ma_random_next(source->random);
 	slab->zero = block->zero;
+	set_arrays(slab, beside, &l);
+	set_states(slab, source->random);
+	if (policy->shuffled)
+		shuffle(slab, source->random);
 	return slab;
 }
 
-bool ma_slab_destroy(struct ma_slab *slab)
+bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist)
 {
 	struct ma_block *block = ma_slab_block(slab);
-	struct ma_pool *pool = ma_pool_of(block);
-
-	void *beside = (void *)slab->states;
-	size_t size = layout_of(slab->nslots, slab->slot).size;
+	bool filled = (slab->flags & MA_SLAB_FILLED) != 0;
+	void *beside = (void *)(uintptr_t)slab->states;
+	size_t size = layout_of(slab->nslots, slab->slot, slab->trace != NULL).size;
+	struct ma_meta *meta = ma_pool_of(block)->meta;
 	bool due;
 
 	MA_ASSERT(slab->used == 0 && atomic_load(&block->owner) == 0);
+	/* Slots that were in use have been zeroed (S6). */
+	block->zero = filled && (slab->zero || slab->fresh == slab->nslots);
 	/* Under the pool's lock somebody may be looking at the states: they go last. */
-	due = ma_pool_free(pool, block);
-	ma_meta_free(pool->meta, beside, size);
+	due = ma_waitlist_put(waitlist, block, slab->class_idx);
+	ma_meta_free(meta, beside, size);
 	return due;
 }
 
@@ -75,29 +136,69 @@ uint32_t ma_slab_take_fresh(struct ma_slab *slab)
 	MA_ASSERT(slab->fresh < slab->nslots);
 	if (idx >= slab->nslots)
 		idx -= slab->nslots;
-	slab->fresh++;
-	if (slab->filled && !slab->zero)
+	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero)
 		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
+	slab->fresh++;
 	return idx;
 }
 
-static void collect_one(struct ma_slab *slab, uint32_t idx)
+void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)
 {
-	uint8_t state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
+	char *ptr = ma_slab_slot_ptr(slab, slot.idx);
+	size_t old = ma_slot_size(slab, slot);
+	unsigned state = slot.state & ~0xffu;
+
+	ma_slab_set_phase(slab, slot.idx, MA_SLOT_LEAVING);
+	atomic_signal_fence(memory_order_seq_cst);
+	ma_canary_clear(ptr + old);
+	if (size < old)
+		memset(ptr + size, 0, old - size);
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, state));
+	state |= ma_slab_phase_of(slab, slot.idx, slab->slot - MA_CANARY - size);
+	ma_slab_store(slab, slot.idx, state);
+}
+
+void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin)
+{
+	size_t idx = (size_t)((const char *)ptr - ma_slab_base(slab)) / slab->slot;
+	unsigned state = ma_slab_load(slab, (uint32_t)idx);
+
+	ma_slab_store(slab, (uint32_t)idx,
+		      (state & ~MA_SLOT_ORIGIN) | origin << MA_SLOT_ORIGIN_SHIFT);
+}
+
+/* ---- remote frees ---------------------------------------------------------------------------- */
+
+static ma_cold void report_twice(const struct ma_slab *slab, uint32_t idx)
+{
 	struct ma_violation v = {
 		.kind = MA_DOUBLE_FREE,
 		.ptr = ma_slab_slot_ptr(slab, idx),
 		.why = "was freed by two threads at once",
-		.object = ma_slab_slot_ptr(slab, idx),
-		.requested = SIZE_MAX,
-		.slot = slab->slot,
 	};
 
-	if (state == MA_SLOT_FREE || state == MA_SLOT_RETIRED)
-		ma_report(&v);
-	if (slab->filled)
-		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
-	ma_slab_put(slab, idx);
+	ma_slab_describe(slab, idx, &v);
+	ma_report(&v);
+}
+
+/* The bits of one word: the slots leave while their bits still say that they are not live. */
+static uint32_t collect_word(struct ma_slab *slab, uint32_t w, uint64_t bits)
+{
+	uint32_t n = 0;
+
+	for (uint64_t left = bits; left != 0; left &= left - 1) {
+		uint32_t idx = w * 64 + (uint32_t)__builtin_ctzll(left);
+
+		if (!ma_slot_is_live(ma_slab_load(slab, idx))) {
+			report_twice(slab, idx);
+			continue;
+		}
+		ma_slab_retire(slab, idx);
+		ma_slab_put(slab, idx);
+		n++;
+	}
+	atomic_fetch_and(&slab->remote[w], ~bits);
+	return n;
 }
 
 uint32_t ma_slab_collect(struct ma_slab *slab)
@@ -105,61 +206,19 @@ uint32_t ma_slab_collect(struct ma_slab *slab)
 	uint32_t n = 0;
 
 	for (uint32_t w = 0; w * 64 < slab->nslots; w++) {
-		uint64_t bits;
+		uint64_t bits = atomic_load(&slab->remote[w]);
 
-		if (atomic_load(&slab->remote[w]) == 0)
-			continue;
-		bits = atomic_exchange(&slab->remote[w], 0);
-		for (; bits != 0; bits &= bits - 1, n++)
-			collect_one(slab, w * 64 + (uint32_t)__builtin_ctzll(bits));
+		if (bits != 0)
+			n += collect_word(slab, w, bits);
 	}
 	return n;
 }
 
 char ma_slab_state(const struct ma_slab *slab, uint32_t idx)
 {
-	uint8_t state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
+	unsigned state = ma_slab_load(slab, idx);
 
-	if (state == MA_SLOT_FREE)
+	if (ma_slot_phase(state) == MA_SLOT_FREE)
 		return 'f';
-	return state == MA_SLOT_RETIRED || ma_slab_is_remote(slab, idx) ? 'r' : 'l';
-}
-
-void ma_slab_damaged(const struct ma_slab *slab, uint32_t idx)
-{
-	const char *ptr = ma_slab_slot_ptr(slab, idx);
-	struct ma_violation v = {
-		.kind = MA_WRITE_AFTER_FREE,
-		.why = "was written after its object was freed",
-		.object = ptr,
-		.requested = SIZE_MAX,
-		.slot = slab->slot,
-	};
-	size_t at = 0;
-
-	while (at < slab->slot - sizeof(v.found) && ptr[at] == 0)
-		at++;
-	v.found = ma_canary_found(ptr + at);
-	v.ptr = ptr + at;
-	v.damage = ptr + at;
-	ma_report(&v);
-}
-
-void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
-{
-	const char *ptr = ma_slab_slot_ptr(slab, slot.idx);
-	size_t size = ma_slot_size(slab, slot);
-	struct ma_violation v = {
-		.kind = MA_HEAP_OVERFLOW,
-		.ptr = ptr + size,
-		.why = "behind the end of an object was overwritten",
-		.object = ptr,
-		.requested = size,
-		.slot = slab->slot,
-		.damage = ptr + size,
-		.expected = ma_canary_at(ptr + size),
-		.found = ma_canary_found(ptr + size),
-	};
-
-	ma_report(&v);
+	return !ma_slot_is_live(state) || ma_slab_is_remote(slab, idx) ? 'r' : 'l';
 }

@@ -7,11 +7,12 @@
  * returns slots without atomics; other threads only set bits.
  *
  *      block   [ slot 0 | slot 1 | slot 2 | ... | slot n-1 | unused ]
- *      slot    [ requested bytes | canary (8) | slack ]
- *      beside  states[n]   one byte per slot: free, retired, or live and its slack
+ *      slot    [ requested bytes | canary (8) | tail: zero ]
+ *      beside  states[n]   free, retired, or live and its slack; generation; who may free it
  *              remote[]    one bit per slot: freed by another thread, not collected yet
  *              stack[n]    indices of free slots that were in use before, most recent on top
  *              wide[n]     slack of live slots where a byte is too short (large slots only)
+ *              trace[n]    stacks of the last allocation and free, where they are recorded
  *      fresh slots are counted, not stacked: start, start + 1, ... round to start - 1
  *
  * Rules:
@@ -19,11 +20,17 @@
  *   S2  used + top + (nslots - fresh) = nslots, where used counts live and retired slots.
  *   S3  The stack holds distinct indices of free slots that were handed out before.
  *   S4  A live slot's slack leaves room for the canary: slack <= slot - MA_CANARY.
- *   S5  Behind the requested bytes of a live slot stands its canary, unless the program overran it.
- *   S6  A free slot of at most MA_FILL_MAX bytes that was in use is zero, unless the program wrote
+ *   S5  Behind the requested bytes of a live slot stands its canary, and behind that nothing but
+ *       zeros (in slots that are not filled: in the last bytes), unless the program wrote there.
+ *   S6  A free or retired slot of a filled slab that was in use is zero, unless the program wrote
  *       to it.
  *   S7  A remote bit is set only for a live slot; it is what makes it retired until it is
  *       collected.
+ *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
+ *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
+ *       slots of a slab whose block stays.
+ *
+ * The generation of a slot changes with each life, and the canary with it.
  *
  * The owner is noted in the block. Its low bit says that remote bits may be set and that the slab
  * is, or is about to be, on its owner's list of notified slabs. A slab with that bit set does not
@@ -45,25 +52,62 @@
 #include "random.h"
 #include "report.h"
 #include "sizeclass.h"
+#include "waitlist.h"
 
+/* The low byte of a state. */
 #define MA_SLOT_FREE 0
 /* 1 .. MA_SLOT_WIDE - 1: live, slack is the state less one. */
 #define MA_SLOT_WIDE 0xf0
 #define MA_SLOT_RETIRED 0xf1
+#define MA_SLOT_LEAVING 0xf2 /* was live, is being zeroed */
+
+/* The high byte: [ generation (6 bits) | origin (2 bits) ]. */
+#define MA_SLOT_ORIGIN_SHIFT 8
+#define MA_SLOT_ORIGIN ((unsigned)3 << MA_SLOT_ORIGIN_SHIFT)
+#define MA_SLOT_LIFE ((unsigned)1 << 10)
+#define MA_SLOT_LIVES ((unsigned)0xfc00)
+
+/* Flags of a slab. */
+#define MA_SLAB_FILLED 1u  /* slots are zeroed when freed and verified before reuse */
+#define MA_SLAB_TRACED 2u  /* stacks are recorded */
+#define MA_SLAB_GUARDED 4u /* the last page of the block is a guard */
 
 #define MA_SLAB_PENDING ((uintptr_t)1)
+
+/* Numbers of recorded stacks, 0 for none. */
+struct ma_trace {
+	_Atomic uint32_t allocated;
+	_Atomic uint32_t freed;
+};
+
+/* What slabs are made with; fixed. */
+struct ma_slab_policy {
+	size_t fill_max; /* slots up to this are filled */
+	bool traced;     /* stacks are recorded */
+	bool guarded;    /* guard pages behind slabs */
+	bool shuffled;   /* slots are handed out in random order */
+};
+
+struct ma_slab_source {
+	struct ma_pool *pool;
+	struct ma_waitlist *waitlist; /* where blocks of earlier slabs wait */
+	const struct ma_slab_policy *policy;
+	struct ma_random *random;
+};
 
 struct ma_slab {
 	/* Read by every thread that frees. */
 	uintptr_t granule;        /* address >> MA_GRANULE_SHIFT; fixed */
-	_Atomic uint8_t *states;  /* nslots; fixed pointer */
+	_Atomic uint16_t *states; /* nslots; fixed pointer */
 	_Atomic uint64_t *remote; /* a bit per slot; fixed pointer */
 	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
+	struct ma_trace *trace;   /* nslots, or NULL; fixed pointer */
+	uint64_t secret;          /* of its canaries; fixed */
 	uint32_t slot;            /* bytes; fixed */
 	uint32_t recip;           /* 2^32 / slot, rounded up; fixed */
 	uint32_t nslots;          /* fixed */
 	uint8_t class_idx;        /* fixed */
-	bool filled;              /* slot <= MA_FILL_MAX; fixed */
+	uint8_t flags;            /* fixed */
 
 	/* The owner's. */
 	alignas(MA_CACHE_LINE) uint16_t *stack; /* S3 */
@@ -83,19 +127,28 @@ static_assert(sizeof(struct ma_slab) <= MA_BLOCK_RIDER, "a slab rides in its blo
 struct ma_slot {
 	uint32_t idx;
 	uint32_t slack;
+	unsigned state;
+};
+
+enum ma_proof {
+	MA_PROOF_OK,
+	MA_PROOF_INTERIOR, /* not the start of a slot */
+	MA_PROOF_FREE,     /* not live */
+	MA_PROOF_OVERRUN,  /* live, what stands behind it is damaged */
+	MA_PROOF_WRITTEN,  /* free, and not zero */
 };
 
 /**
  * ma_slab_create() - a block cut into slots
  * @growth:  slabs of the class the caller has
  *
- * Return: a slab without owner, all slots fresh; NULL without memory.
+ * Return: a slab without owner, all slots free; NULL without memory.
  */
-struct ma_slab *ma_slab_create(struct ma_pool *pool, unsigned class_idx, size_t growth,
-			       struct ma_random *random) ma_must_check;
+struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned class_idx,
+			       size_t growth) ma_must_check;
 
-/** ma_slab_destroy() - give the block back. No slot is in use. Return: as ma_pool_free(). */
-bool ma_slab_destroy(struct ma_slab *slab);
+/** ma_slab_destroy() - the block goes to the waitlist. No slot is in use. Return: as its put. */
+bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist);
 
 /** ma_slab_take_fresh() - a slot that was never in use; there is one. */
 uint32_t ma_slab_take_fresh(struct ma_slab *slab);
@@ -110,12 +163,22 @@ uint32_t ma_slab_collect(struct ma_slab *slab);
 /** ma_slab_state() - state of slot @idx as the outside sees it: 'f'ree, 'l'ive or 'r'etired. */
 char ma_slab_state(const struct ma_slab *slab, uint32_t idx);
 
-/** ma_slab_damaged() - a slot was found not to be zero any more (S6): report. */
-void ma_slab_damaged(const struct ma_slab *slab, uint32_t idx) __attribute__((noreturn, cold));
+/** ma_slab_damaged() - a free slot was found not to be zero (S6): report, and zero it. */
+void ma_slab_damaged(const struct ma_slab *slab, uint32_t idx) __attribute__((cold));
 
-/** ma_slab_overrun() - the canary of a live slot is not intact (S5): report. */
-void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
-	__attribute__((noreturn, cold));
+/** ma_slab_overrun() - what stands behind a live object is damaged (S5): report. */
+void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot) __attribute__((cold));
+
+/** ma_slab_describe() - fill in what is known of slot @idx: object, size, state, surroundings. */
+void ma_slab_describe(const struct ma_slab *slab, uint32_t idx, struct ma_violation *v);
+
+/**
+ * ma_slab_verify() - look at slot @idx from any thread, while the block stays (S8)
+ *
+ * Return: MA_PROOF_OK, or MA_PROOF_OVERRUN or MA_PROOF_WRITTEN when the program wrote where it must
+ * not; *slot is set for the former.
+ */
+enum ma_proof ma_slab_verify(const struct ma_slab *slab, uint32_t idx, struct ma_slot *slot);
 
 /**
  * ma_slab_check() - NULL, or the text of the rule that is broken. The caller is the owner.
@@ -158,16 +221,84 @@ ma_inline size_t ma_slot_size(const struct ma_slab *slab, struct ma_slot slot)
 	return slab->slot - MA_CANARY - slot.slack;
 }
 
-/* The state byte and, where it is too short, the wide slack of a slot that is or becomes live. */
-ma_inline void ma_slab_set_slack(struct ma_slab *slab, uint32_t idx, size_t slack)
+ma_inline unsigned ma_slab_load(const struct ma_slab *slab, uint32_t idx)
 {
-	uint8_t state = (uint8_t)(slack + 1);
+	return atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
+}
 
-	if (ma_unlikely(slack + 1 >= MA_SLOT_WIDE)) {
-		state = MA_SLOT_WIDE;
-		atomic_store_explicit(&slab->wide[idx], (uint32_t)slack, memory_order_relaxed);
-	}
-	atomic_store_explicit(&slab->states[idx], state, memory_order_relaxed);
+ma_inline void ma_slab_store(struct ma_slab *slab, uint32_t idx, unsigned state)
+{
+	atomic_store_explicit(&slab->states[idx], (uint16_t)state, memory_order_release);
+}
+
+/* The low byte of a state, and a new one in its place. */
+ma_inline unsigned ma_slot_phase(unsigned state)
+{
+	return state & 0xff;
+}
+
+ma_inline void ma_slab_set_phase(struct ma_slab *slab, uint32_t idx, unsigned phase)
+{
+	ma_slab_store(slab, idx, (ma_slab_load(slab, idx) & ~0xffu) | phase);
+}
+
+ma_inline bool ma_slot_is_live(unsigned state)
+{
+	return ma_slot_phase(state) - 1 < MA_SLOT_WIDE;
+}
+
+/* Who made the object; a slot that was never in use has the highest value. */
+ma_inline unsigned ma_slot_origin(unsigned state)
+{
+	return (state & MA_SLOT_ORIGIN) >> MA_SLOT_ORIGIN_SHIFT;
+}
+
+ma_inline bool ma_slot_was_used(unsigned state)
+{
+	return (state & MA_SLOT_ORIGIN) != MA_SLOT_ORIGIN;
+}
+
+/* What the canaries of a slot depend on in its present life. */
+ma_inline uint64_t ma_slot_secret(const struct ma_slab *slab, unsigned state)
+{
+	return slab->secret ^ ((uint64_t)(state & MA_SLOT_LIVES) << 48);
+}
+
+/*
+ * The phase of a live slot with @slack; where a byte is too short, the slack is noted beside.
+ */
+ma_inline unsigned ma_slab_phase_of(struct ma_slab *slab, uint32_t idx, size_t slack)
+{
+	if (ma_likely(slack + 1 < MA_SLOT_WIDE))
+		return (unsigned)slack + 1;
+	atomic_store_explicit(&slab->wide[idx], (uint32_t)slack, memory_order_release);
+	return MA_SLOT_WIDE;
+}
+
+/* The slack of a live slot. */
+ma_inline uint32_t ma_slab_slack(const struct ma_slab *slab, uint32_t idx, unsigned state)
+{
+	unsigned phase = ma_slot_phase(state);
+
+	if (ma_likely(phase != MA_SLOT_WIDE))
+		return phase - 1;
+	return atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
+}
+
+/* The bytes behind the canary, as far as one look tells: the last ones of the slot are zero. */
+ma_inline bool ma_slot_tail_intact(const char *ptr, size_t slot, size_t slack)
+{
+	uint64_t last = ma_canary_found(ptr + slot - sizeof(last));
+
+	return (last >> 1) >> (63 - 8 * ma_min(slack, 7)) == 0;
+}
+
+/* Canary and tail behind @size bytes. */
+ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, uint64_t secret)
+{
+	if (!(slab->flags & MA_SLAB_FILLED))
+		ma_canary_clear(ptr + slab->slot - MA_CANARY);
+	ma_canary_put(ptr + size, secret);
 }
 
 /**
@@ -176,14 +307,22 @@ ma_inline void ma_slab_set_slack(struct ma_slab *slab, uint32_t idx, size_t slac
  */
 ma_inline void *ma_slab_arm(struct ma_slab *slab, uint32_t idx, size_t size)
 {
+	unsigned state = ((ma_slab_load(slab, idx) & MA_SLOT_LIVES) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
 	char *ptr = ma_slab_slot_ptr(slab, idx);
 
-	if (slab->filled && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))
+	if ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))
 		ma_slab_damaged(slab, idx);
-	ma_slab_set_slack(slab, idx, slab->slot - MA_CANARY - size);
-	ma_canary_put(ptr + size);
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, state));
+	state |= ma_slab_phase_of(slab, idx, slab->slot - MA_CANARY - size);
+	ma_slab_store(slab, idx, state);
 	return ptr;
 }
+
+/** ma_slab_resize() - a live slot now holds @size bytes, which fit. Owner only. */
+void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size);
+
+/** ma_slab_set_origin() - note who made the live object at @ptr. Owner only. */
+void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin);
 
 /** ma_slab_take() - a free slot's index; there is one. Owner only. */
 ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
@@ -194,20 +333,24 @@ ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
 	return ma_slab_take_fresh(slab);
 }
 
-/** ma_slab_put() - slot @idx, live or retired, becomes free. Owner only. */
+/** ma_slab_retire() - a live slot ceases to be: zeroed where slots are filled. Owner only. */
+ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx)
+{
+	if (ma_likely(slab->flags & MA_SLAB_FILLED)) {
+		ma_slab_set_phase(slab, idx, MA_SLOT_LEAVING);
+		atomic_signal_fence(memory_order_seq_cst);
+		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
+	}
+	ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
+}
+
+/** ma_slab_put() - slot @idx, retired, becomes free. Owner only. */
 ma_inline void ma_slab_put(struct ma_slab *slab, uint32_t idx)
 {
-	atomic_store_explicit(&slab->states[idx], MA_SLOT_FREE, memory_order_relaxed);
+	ma_slab_set_phase(slab, idx, MA_SLOT_FREE);
 	slab->stack[slab->top++] = (uint16_t)idx;
 	slab->used--;
 }
-
-enum ma_proof {
-	MA_PROOF_OK,
-	MA_PROOF_INTERIOR, /* not the start of a slot */
-	MA_PROOF_FREE,     /* not live */
-	MA_PROOF_OVERRUN,  /* live, canary damaged */
-};
 
 /** ma_slab_prove() - is @ptr, somewhere in the slab's block, a live and undamaged object? */
 ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *ptr,
@@ -215,20 +358,20 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 {
 	size_t offset = (size_t)((const char *)ptr - ma_slab_base(slab));
 	uint32_t idx = (uint32_t)((offset * slab->recip) >> 32);
-	uint8_t state;
+	unsigned state;
+	size_t size;
 
 	if (ma_unlikely((size_t)idx * slab->slot != offset || idx >= slab->nslots))
 		return MA_PROOF_INTERIOR;
 	slot->idx = idx;
-	state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
-	if (ma_unlikely((uint8_t)(state - 1) >= MA_SLOT_WIDE - 1)) {
-		if (state != MA_SLOT_WIDE)
-			return MA_PROOF_FREE;
-		slot->slack = atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
-	} else {
-		slot->slack = (uint32_t)state - 1;
-	}
-	if (ma_unlikely(!ma_canary_intact((const char *)ptr + ma_slot_size(slab, *slot))))
+	state = ma_slab_load(slab, idx);
+	slot->state = state;
+	if (ma_unlikely(!ma_slot_is_live(state)))
+		return MA_PROOF_FREE;
+	slot->slack = ma_slab_slack(slab, idx, state);
+	size = ma_slot_size(slab, *slot);
+	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size, ma_slot_secret(slab, state)) ||
+			!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
 		return MA_PROOF_OVERRUN;
 	return MA_PROOF_OK;
 }

@@ -287,6 +287,25 @@ bool ma_os_purge(void *ptr, size_t size)
 	return true;
 }
 
+bool ma_os_guard(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+	if (refuse(OS_FAKE_GUARD))
+		return false;
+	clear((size_t)((char *)ptr - fake.arena), size);
+	protect((size_t)((char *)ptr - fake.arena), size, PROT_NONE);
+	return true;
+}
+
+bool ma_os_unguard(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+	if (refuse(OS_FAKE_GUARD))
+		return false;
+	protect((size_t)((char *)ptr - fake.arena), size, PROT_READ | PROT_WRITE);
+	return true;
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 size_t ma_os_page_size(void)

@@ -23,7 +23,8 @@ enum os_fake_kind {
 	OS_FAKE_RESIZE = 4,
 	OS_FAKE_MOVE = 8,
 	OS_FAKE_PURGE = 16,
-	OS_FAKE_ALL = 31,
+	OS_FAKE_GUARD = 32,
+	OS_FAKE_ALL = 63,
 };
 
 /** os_fake_reset() - nothing mapped, no failures, clock and counters 0, page size 4096, seed 1. */

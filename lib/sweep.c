@@ -1,0 +1,83 @@
+#include "sweep.h"
+#include "os.h"
+
+/* A slab that is being made has no states yet: its block was handed out a moment ago. */
+static bool is_set_up(const struct ma_block *block)
+{
+	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
+}
+
+static bool look_at_slab(struct ma_block *block, struct ma_damage *damage)
+{
+	const struct ma_slab *slab = ma_slab_of(block);
+
+	if (!is_set_up(block))
+		return false;
+	for (uint32_t i = 0; i < slab->nslots; i++) {
+		damage->proof = ma_slab_verify(slab, i, &damage->slot);
+		if (ma_unlikely(damage->proof != MA_PROOF_OK))
+			return true;
+	}
+	return false;
+}
+
+static bool look_at_large(struct ma_block *block, struct ma_damage *damage)
+{
+	damage->proof = MA_PROOF_OVERRUN;
+	return atomic_load(&ma_large_of(block)->sealed) && !ma_large_intact(block);
+}
+
+static bool look_at(struct ma_block *block, struct ma_damage *damage)
+{
+	if (block->kind == MA_BLOCK_SLAB)
+		return look_at_slab(block, damage);
+	return block->kind == MA_BLOCK_LARGE && look_at_large(block, damage);
+}
+
+struct ma_damage ma_sweep(struct ma_instance *inst, uint64_t ms)
+{
+	uint64_t end = ms > 0 ? ma_os_now_ms() + ms : UINT64_MAX;
+	struct ma_damage damage = {.block = NULL};
+
+	ma_lock(&inst->pool.lock);
+	for (struct ma_block *b = inst->pool.blocks; b != NULL; b = b->next) {
+		if (look_at(b, &damage)) {
+			damage.block = b;
+			break;
+		}
+		if (end != UINT64_MAX && ma_os_now_ms() >= end)
+			break;
+	}
+	ma_unlock(&inst->pool.lock);
+	return damage;
+}
+
+void ma_sweep_tell(const struct ma_damage *damage)
+{
+	struct ma_block *block = damage->block;
+
+	if (block->kind == MA_BLOCK_LARGE)
+		ma_large_overrun(block);
+	else if (damage->proof == MA_PROOF_WRITTEN)
+		ma_slab_damaged(ma_slab_of(block), damage->slot.idx);
+	else
+		ma_slab_overrun(ma_slab_of(block), damage->slot);
+}
+
+void ma_sweep_report(struct ma_instance *inst, struct ma_heap *heap)
+{
+	struct ma_damage damage = ma_sweep(inst, 0);
+	struct ma_violation v = {
+		.kind = MA_BAD_METADATA,
+		.ptr = inst,
+		.requested = SIZE_MAX,
+	};
+
+	if (damage.block != NULL) {
+		ma_sweep_tell(&damage);
+		return;
+	}
+	v.why = ma_instance_check(inst, heap);
+	if (v.why != NULL)
+		ma_report(&v);
+}

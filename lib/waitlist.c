@@ -1,0 +1,122 @@
+#include <string.h>
+
+#include "direct.h"
+#include "guard.h"
+#include "waitlist.h"
+
+void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
+{
+	memset(list, 0, sizeof(*list));
+	ma_lock_init(&list->lock);
+	list->pool = pool;
+	list->max = max;
+	list->sealed = sealed;
+}
+
+static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
+{
+	struct ma_block *block = list->entry[i].block;
+
+	list->n--;
+	list->bytes -= block->size;
+	memmove(&list->entry[i], &list->entry[i + 1], (list->n - i) * sizeof(*list->entry));
+	return block;
+}
+
+/* A block whose guards the OS does not lift stays as it is, for good. */
+static bool release(struct ma_waitlist *list, struct ma_block *block)
+{
+	if (!ma_guard_lift(block)) {
+		ma_lock(&list->pool->lock);
+		list->pool->counts.stranded += block->size;
+		ma_unlock(&list->pool->lock);
+		return false;
+	}
+	if (!block->region->direct)
+		return ma_pool_free(list->pool, block);
+	ma_direct_free(list->pool, block);
+	return false;
+}
+
+/* The oldest, if @more bytes would not fit beside it. */
+static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
+{
+	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
+		return NULL;
+	return take_at_locked(list, 0);
+}
+
+static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	list->entry[list->n++] = (struct ma_waiting){block, purpose};
+	list->bytes += block->size;
+}
+
+/* Kinds of allocated blocks are read without the lock, as soon as a pointer is freed. */
+static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	block->kind = MA_BLOCK_RETIRED;
+	if (list->sealed || purpose == MA_WAIT_TIGHT)
+		(void)ma_guard_all(block);
+}
+
+bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	struct ma_block *old;
+	bool due = false;
+
+	if (block->size > list->max)
+		return release(list, block);
+	retire(list, block, purpose);
+	do {
+		ma_lock(&list->lock);
+		old = make_room_locked(list, block->size);
+		if (old == NULL)
+			append_locked(list, block, purpose);
+		ma_unlock(&list->lock);
+		due |= old != NULL && release(list, old);
+	} while (old != NULL);
+	return due;
+}
+
+static struct ma_block *find_locked(struct ma_waitlist *list, size_t size, unsigned purpose)
+{
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->entry[i].purpose == purpose && list->entry[i].block->size == size)
+			return take_at_locked(list, i);
+	return NULL;
+}
+
+struct ma_block *ma_waitlist_take(struct ma_waitlist *list, size_t size, unsigned purpose)
+{
+	struct ma_block *block;
+
+	if (list->max == 0)
+		return NULL;
+	ma_lock(&list->lock);
+	block = find_locked(list, size, purpose);
+	ma_unlock(&list->lock);
+	if (block == NULL)
+		return NULL;
+	if (!list->sealed || !block->guarded)
+		return block;
+	if (!ma_guard_lift(block)) {
+		(void)release(list, block);
+		return NULL;
+	}
+	block->zero = true;
+	return block;
+}
+
+void ma_waitlist_flush(struct ma_waitlist *list)
+{
+	struct ma_block *block;
+
+	do {
+		ma_lock(&list->lock);
+		block = list->n > 0 ? take_at_locked(list, 0) : NULL;
+		ma_unlock(&list->lock);
+		if (block != NULL)
+			(void)release(list, block);
+	} while (block != NULL);
+}
