@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "canary.h"
+#include "config.h"
 #include "decay.h"
 #include "instance.h"
 #include "memalloc.h"
@@ -26,10 +27,8 @@ static pthread_key_t exit_key;
 static void read_options(void)
 {
 	struct ma_options *options = &ma_global.options;
-	size_t nbad;
+	size_t nbad = ma_config_read(options);
 
-	ma_options_init(options);
-	nbad = ma_options_parse(options, ma_os_getenv("MEMALLOC_OPTIONS"));
 	if (options->help)
 		ma_options_help(options, STDERR);
 	if (nbad > 0 && options->strict_options) {

@@ -26,6 +26,20 @@ extern "C" {
 
 #define MEMALLOC_API __attribute__((visibility("default")))
 
+/* ---- options --------------------------------------------------------------------------------- */
+
+/**
+ * memalloc_options - options that a program brings with it
+ *
+ *      const char *memalloc_options = "profile=strict:background=1";
+ *
+ * Not defined by the library: a program may define it, and it is read once, before the first
+ * allocation. /etc/memalloc.conf and the environment override it (memalloc(3) describes all
+ * options). With the preload library only a program whose dynamic symbols include it is heard: link
+ * with -rdynamic. Source: malloc_conf of jemalloc.
+ */
+extern MEMALLOC_API const char *memalloc_options;
+
 /* ---- the heap -------------------------------------------------------------------------------- */
 
 /**

@@ -122,6 +122,21 @@ unsigned ma_os_thread_id(void);
 /** ma_os_getenv() - an environment variable, NULL when unset or in a set-id program. */
 const char *ma_os_getenv(const char *name);
 
+/**
+ * ma_os_read_file() - the beginning of a regular file
+ * @size:  bytes read at most
+ *
+ * Return: bytes read; SIZE_MAX when it cannot be opened or read, or is not a regular file.
+ */
+size_t ma_os_read_file(const char *path, char *buf, size_t size);
+
+/**
+ * ma_os_program() - the name of the program, without its directory
+ *
+ * Return in @buf: the name, at most @size - 1 characters of it; "" when it cannot be told.
+ */
+void ma_os_program(char *buf, size_t size);
+
 /** ma_os_abort() - end the process with SIGABRT. */
 void ma_os_abort(void) __attribute__((noreturn));
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,6 +230,68 @@ unsigned ma_os_thread_id(void)
 const char *ma_os_getenv(const char *name)
 {
 	return secure_getenv(name);
+}
+
+static bool is_regular(long fd)
+{
+	struct stat status;
+
+	return syscall(SYS_fstat, fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static size_t read_all(long fd, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size) {
+		long n = syscall(SYS_read, fd, buf + used, size - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return SIZE_MAX;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+	}
+	return used;
+}
+
+/*
+ * Straight to the kernel, here and below: a library that is preloaded beside us may wrap open() and
+ * its like, and allocate in there, which must not happen while we start. What is no file must not
+ * make us wait, and is not read.
+ */
+size_t ma_os_read_file(const char *path, char *buf, size_t size)
+{
+	int saved = errno;
+	long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	size_t used = SIZE_MAX;
+
+	if (fd >= 0) {
+		if (is_regular(fd))
+			used = read_all(fd, buf, size);
+		(void)syscall(SYS_close, fd);
+	}
+	errno = saved;
+	return used;
+}
+
+void ma_os_program(char *buf, size_t size)
+{
+	char path[4096];
+	int saved = errno;
+	long len = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof(path));
+	size_t end = len > 0 ? (size_t)len : 0;
+	size_t start = end;
+	size_t n;
+
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	n = ma_min(end - start, size - 1);
+	memcpy(buf, path + start, n);
+	buf[n] = '\0';
+	errno = saved;
 }
 
 void ma_os_abort(void)

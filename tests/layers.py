@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options random canary fill"
+SUPPORT = "base lock os text report options config random canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "sizeclass slab large quarantine heap"
 
@@ -23,6 +23,7 @@ ROOMS = {
     "text": "",
     "report": "",
     "options": "",
+    "config": "",
     "random": "",
     "canary": "",
     "fill": "",

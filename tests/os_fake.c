@@ -34,6 +34,9 @@ static struct {
 	void (*on_abort)(void);
 	void (*on_unmap)(void);
 	const char *env;
+	const char *file; /* its text */
+	size_t file_size, file_reads;
+	const char *program;
 } fake;
 
 static void die(const char *what)
@@ -96,6 +99,9 @@ void os_fake_reset(void)
 	os_fake_lift();
 	os_fake_forget();
 	fake.env = NULL;
+	fake.file_reads = 0;
+	os_fake_set_file(NULL, 0);
+	os_fake_set_program("test");
 }
 
 static void ready(void)
@@ -351,6 +357,25 @@ const char *ma_os_getenv(const char *name)
 	return name != NULL ? fake.env : NULL;
 }
 
+size_t ma_os_read_file(const char *path, char *buf, size_t size)
+{
+	size_t n = ma_min(size, fake.file_size);
+
+	fake.file_reads++;
+	if (path == NULL || fake.file == NULL)
+		return SIZE_MAX;
+	memcpy(buf, fake.file, n);
+	return n;
+}
+
+void ma_os_program(char *buf, size_t size)
+{
+	size_t n = ma_min(strlen(fake.program), size - 1);
+
+	memcpy(buf, fake.program, n);
+	buf[n] = '\0';
+}
+
 void ma_os_abort(void)
 {
 	if (fake.on_abort != NULL)
@@ -457,6 +482,22 @@ void os_fake_on_abort(void (*hook)(void))
 void os_fake_on_unmap(void (*hook)(void))
 {
 	fake.on_unmap = hook;
+}
+
+void os_fake_set_file(const char *text, size_t size)
+{
+	fake.file = text;
+	fake.file_size = size;
+}
+
+size_t os_fake_file_reads(void)
+{
+	return fake.file_reads;
+}
+
+void os_fake_set_program(const char *name)
+{
+	fake.program = name;
 }
 
 void os_fake_setenv(const char *value)

@@ -92,6 +92,17 @@ void os_fake_on_abort(void (*hook)(void));
  */
 void os_fake_on_unmap(void (*hook)(void));
 
+/**
+ * os_fake_set_file() - what ma_os_read_file() reads under any name; NULL for no file. Not copied.
+ */
+void os_fake_set_file(const char *text, size_t size);
+
+/** os_fake_file_reads() - how often a file was asked for since the reset. */
+size_t os_fake_file_reads(void);
+
+/** os_fake_set_program() - what ma_os_program() says; "test" after a reset. Not copied. */
+void os_fake_set_program(const char *name);
+
 /** os_fake_setenv() - what ma_os_getenv() answers for any name; NULL for nothing. */
 void os_fake_setenv(const char *value);
 

@@ -585,10 +585,10 @@ static void test_options_apply(void **state)
 				     STDERR_FILENO, text, sizeof(text)));
 	assert_true(scenario_output("use", "help=1:retain=1k", STDERR_FILENO, text, sizeof(text)));
 	assert_non_null(strstr(text, "  retain=1024  "));
-	assert_true(scenario_output("use", "nonsense=1:quarantine=65", STDERR_FILENO, text,
+	assert_true(scenario_output("use", "nonsense=1:quarantine=16385", STDERR_FILENO, text,
 				    sizeof(text)));
-	assert_non_null(strstr(text, "memalloc: unknown option: nonsense=1"));
-	assert_non_null(strstr(text, "memalloc: bad value for an option: quarantine=65"));
+	assert_non_null(strstr(text, "memalloc: MEMALLOC_OPTIONS: unknown option: nonsense=1"));
+	assert_non_null(strstr(text, "bad value for an option: quarantine=16385;"));
 	assert_true(scenario_dies("use", "strict_options=1:nonsense=1", "giving up"));
 	assert_true(scenario_passes("use", "strict_options=1"));
 }
