@@ -16,21 +16,12 @@ struct slots {
 /* The state is read once: other threads may change it meanwhile. False: not live. */
 static bool live_slot(const struct ma_slab *slab, uint32_t idx, struct ma_slot *slot)
 {
-	uint8_t state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
-
-	if (state == MA_SLOT_FREE || state == MA_SLOT_RETIRED || ma_slab_is_remote(slab, idx))
-		return false;
 	slot->idx = idx;
-	slot->slack = (uint32_t)state - 1;
-	if (state == MA_SLOT_WIDE)
-		slot->slack = atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
+	slot->state = ma_slab_load(slab, idx);
+	if (!ma_slot_is_live(slot->state) || ma_slab_is_remote(slab, idx))
+		return false;
+	slot->slack = ma_slab_slack(slab, idx, slot->state);
 	return true;
-}
-
-/* A slab that is being made has no states yet: its block was handed out a moment ago. */
-static bool is_set_up(const struct ma_block *block)
-{
-	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
 }
 
 static struct slots count_slots(const struct ma_slab *slab)
@@ -74,13 +65,15 @@ static void slab_words(struct ma_text *text, const struct ma_slab *slab)
 
 static void state_words(struct ma_text *text, struct ma_block *block)
 {
-	if (block->kind == MA_BLOCK_SLAB && is_set_up(block)) {
+	if (block->kind == MA_BLOCK_SLAB && ma_slab_is_set_up(block)) {
 		slab_words(text, ma_slab_of(block));
 	} else if (block->kind == MA_BLOCK_LARGE) {
 		ma_text_str(text, block->region->direct ? "huge:" : "large:");
 		count_word(text, ma_large_of(block)->requested, " bytes requested");
 	} else if (block->free) {
 		ma_text_str(text, block->zero ? "free, not resident" : "free");
+	} else if (block->kind == MA_BLOCK_RETIRED) {
+		ma_text_str(text, "retired");
 	} else {
 		ma_text_str(text, "busy");
 	}
@@ -152,7 +145,7 @@ static int walk_block(struct ma_block *block, visitor *visit, void *arg)
 {
 	struct memalloc_object object = {NULL, 0, block->size};
 
-	if (block->kind == MA_BLOCK_SLAB && is_set_up(block))
+	if (block->kind == MA_BLOCK_SLAB && ma_slab_is_set_up(block))
 		return walk_slab(ma_slab_of(block), visit, arg);
 	if (block->kind != MA_BLOCK_LARGE || !ma_large_of(block)->sealed)
 		return 0;
@@ -187,7 +180,7 @@ static void add_block(struct memalloc_statistics *stats, struct ma_block *block)
 		stats->live += ma_large_of(block)->requested;
 		stats->live_objects++;
 	}
-	if (block->kind != MA_BLOCK_SLAB || !is_set_up(block))
+	if (block->kind != MA_BLOCK_SLAB || !ma_slab_is_set_up(block))
 		return;
 	n = count_slots(ma_slab_of(block));
 	stats->slabs += block->size;

@@ -240,9 +240,11 @@ static ma_noinline void settle(struct ma_heap *heap, struct ma_slab *slab)
 }
 
 /* The owner frees: through the quarantine, back to the slab. The slot was proven. */
-ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
+ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
 {
-	ma_slab_retire(slab, idx);
+	uint32_t idx = slot.idx;
+
+	ma_slab_retire(slab, idx, slot.state);
 	if (heap->quarantine.cap > 0) {
 		struct ma_retired in = {slab, idx, slab->slot};
 
@@ -270,7 +272,7 @@ static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *he
 	ma_hooks_freed(inst, ptr);
 	owner = atomic_load_explicit(ma_slab_owner(t.slab), memory_order_acquire);
 	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
-		free_owned(heap, t.slab, t.slot.idx);
+		free_owned(heap, t.slab, t.slot);
 		(void)ma_bins_drain(heap);
 		ma_bins_decay(inst);
 		return;
@@ -304,7 +306,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 		return;
 	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
 		ma_hooks_freed(inst, ptr);
-	free_owned(heap, slab, slot.idx);
+	free_owned(heap, slab, slot);
 }
 
 size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)

@@ -82,6 +82,8 @@ const char *ma_instance_check(struct ma_instance *inst, struct ma_heap *heap)
 		broken = ma_pool_check(&inst->pool);
 	if (broken == NULL)
 		broken = check_large(inst);
+	if (broken == NULL)
+		broken = ma_waitlist_check(&inst->waitlist);
 	ma_lock(&inst->shared_lock);
 	if (broken == NULL)
 		broken = ma_heap_check(&inst->shared);

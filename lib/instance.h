@@ -22,6 +22,9 @@ struct ma_global {
 
 extern struct ma_global ma_global;
 
+/** ma_global_config() - what the options say of an instance. */
+struct ma_instance_config ma_global_config(void);
+
 /** ma_global_ready() - initialise if that has not happened. Return: false without memory. */
 bool ma_global_ready(void) ma_must_check;
 

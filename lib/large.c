@@ -9,6 +9,9 @@
  */
 #define DIRECT_MIN (MA_REGION_MAX / 2)
 
+/* One in so many bytes. */
+#define SPARE 4
+
 /* How the pages of a block are used. */
 struct plan {
 	size_t front; /* bytes in front of the first page of the object, whole pages */
@@ -137,13 +140,22 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 	return plan->front <= MA_REQUEST_MAX / 2 && plan->size <= MA_REQUEST_MAX;
 }
 
+/*
+ * Pages that a guarded block may have to spare: moving a guard costs more than those are worth.
+ */
+static size_t spare_of(size_t size)
+{
+	return size / SPARE;
+}
+
 static struct ma_block *take_block(struct ma_larges *larges, const struct plan *plan)
 {
 	const struct ma_pool_request req = {plan->size, plan->align, MA_BLOCK_LARGE};
 	struct ma_block *block = NULL;
 
 	if (plan->align == larges->pool->page)
-		block = ma_waitlist_take(larges->waitlist, plan->size, MA_WAIT_LARGE);
+		block = ma_waitlist_take(larges->waitlist, MA_WAIT_LARGE, plan->size,
+					 spare_of(plan->size));
 	if (block == NULL && plan->direct)
 		return ma_direct_alloc(larges->pool, plan->size, MA_BLOCK_LARGE);
 	if (block == NULL)
@@ -233,7 +245,7 @@ static bool fit_guarded(struct ma_block *block, size_t need)
 	size_t back = block->guarded ? page : 0;
 	bool done;
 
-	if (ma_align_up(need, page) + back == block->size)
+	if (block->size - back - ma_align_up(need, page) <= (back > 0 ? spare_of(need) : 0))
 		return true;
 	if (!ma_guard_lift(block))
 		return false;

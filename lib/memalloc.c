@@ -39,22 +39,10 @@ static void read_options(void)
 
 static void init_instance(void)
 {
-	const struct ma_options *options = &ma_global.options;
-	struct ma_instance_config config = {
-		.pool =
-			{
-				.fit = options->fit == 0 ? MA_FIT_FIRST : MA_FIT_BEST,
-				.first = options->init,
-				.limit = options->limit,
-				.retain = options->retain,
-				.age_ms = options->purge_ms,
-			},
-		.quarantine = options->quarantine,
-		.seed = options->seed,
-	};
+	const struct ma_instance_config config = ma_global_config();
 	struct ma_random random;
 
-	ma_random_init(&random, options->seed);
+	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
 }

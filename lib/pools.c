@@ -26,11 +26,15 @@ static ma_cold void bad_pool(const struct memalloc_pool *pool)
 	ma_report(&v);
 }
 
-static void enter(struct memalloc_pool *pool)
+/* False: it is no pool, and the report returned. */
+static bool enter(struct memalloc_pool *pool)
 {
-	if (pool == NULL || pool->magic != MAGIC)
+	if (pool == NULL || pool->magic != MAGIC) {
 		bad_pool(pool);
+		return false;
+	}
 	ma_lock(&pool->lock);
+	return true;
 }
 
 static void leave(struct memalloc_pool *pool)
@@ -82,21 +86,11 @@ void ma_pools_unlock(void)
 
 static struct ma_instance_config config_of(const struct memalloc_pool_options *options)
 {
-	const struct ma_options *global = &ma_global.options;
-	struct ma_instance_config config = {
-		.pool =
-			{
-				.fit = options->fit == MEMALLOC_FIT_BEST ? MA_FIT_BEST
-									 : MA_FIT_FIRST,
-				.first = options->initial > 0 ? options->initial : INITIAL,
-				.limit = options->limit,
-				.retain = global->retain,
-				.age_ms = global->purge_ms,
-			},
-		.quarantine = global->quarantine,
-		.seed = global->seed,
-	};
+	struct ma_instance_config config = ma_global_config();
 
+	config.pool.fit = options->fit == MEMALLOC_FIT_BEST ? MA_FIT_BEST : MA_FIT_FIRST;
+	config.pool.first = options->initial > 0 ? options->initial : INITIAL;
+	config.pool.limit = options->limit;
 	return config;
 }
 
@@ -154,7 +148,8 @@ ma_export void memalloc_pool_reset(memalloc_pool *pool)
 {
 	struct ma_instance_config config;
 
-	enter(pool);
+	if (!enter(pool))
+		return;
 	config = pool->instance.config;
 	ma_instance_fini(&pool->instance);
 	start(pool, &config);
@@ -163,9 +158,8 @@ ma_export void memalloc_pool_reset(memalloc_pool *pool)
 
 ma_export void memalloc_pool_destroy(memalloc_pool *pool)
 {
-	if (pool == NULL)
+	if (pool == NULL || !enter(pool))
 		return;
-	enter(pool);
 	pool->magic = 0;
 	leave(pool);
 	table_remove(pool);
@@ -186,7 +180,8 @@ static void *alloc(memalloc_pool *pool, const struct ma_request *req)
 {
 	void *ptr;
 
-	enter(pool);
+	if (!enter(pool))
+		return NULL;
 	ptr = ma_heap_alloc_request(&pool->heap, req);
 	leave(pool);
 	return result(ptr);
@@ -217,7 +212,8 @@ ma_export void *memalloc_pool_aligned_alloc(memalloc_pool *pool, size_t alignmen
 
 ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 {
-	enter(pool);
+	if (!enter(pool))
+		return;
 	if (ptr != NULL)
 		ma_heap_free(&pool->instance, &pool->heap, ptr);
 	leave(pool);
@@ -233,7 +229,8 @@ ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t siz
 		memalloc_pool_free(pool, ptr);
 		return NULL;
 	}
-	enter(pool);
+	if (!enter(pool))
+		return NULL;
 	resized = ma_heap_realloc(&pool->heap, ptr, size);
 	leave(pool);
 	return result(resized);
@@ -243,7 +240,8 @@ ma_export const char *memalloc_pool_check(memalloc_pool *pool)
 {
 	const char *broken;
 
-	enter(pool);
+	if (!enter(pool))
+		return NULL;
 	broken = ma_instance_check(&pool->instance, &pool->heap);
 	leave(pool);
 	return broken;

@@ -30,7 +30,7 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 				   unsigned class_idx)
 {
 	struct ma_pool_request req = {size, 0, MA_BLOCK_SLAB};
-	struct ma_block *block = ma_waitlist_take(source->waitlist, size, class_idx);
+	struct ma_block *block = ma_waitlist_take(source->waitlist, class_idx, size, 0);
 
 	if (block == NULL)
 		return ma_pool_alloc(source->pool, &req);
@@ -189,11 +189,13 @@ static uint32_t collect_word(struct ma_slab *slab, uint32_t w, uint64_t bits)
 	for (uint64_t left = bits; left != 0; left &= left - 1) {
 		uint32_t idx = w * 64 + (uint32_t)__builtin_ctzll(left);
 
-		if (!ma_slot_is_live(ma_slab_load(slab, idx))) {
+		unsigned state = ma_slab_load(slab, idx);
+
+		if (!ma_slot_is_live(state)) {
 			report_twice(slab, idx);
 			continue;
 		}
-		ma_slab_retire(slab, idx);
+		ma_slab_retire(slab, idx, state);
 		ma_slab_put(slab, idx);
 		n++;
 	}

@@ -200,6 +200,12 @@ ma_inline _Atomic(uintptr_t) *ma_slab_owner(struct ma_slab *slab)
 	return &ma_slab_block(slab)->owner;
 }
 
+/* A slab that is being made has no states yet: its block was handed out a moment ago. */
+ma_inline bool ma_slab_is_set_up(struct ma_block *block)
+{
+	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
+}
+
 ma_inline char *ma_slab_base(const struct ma_slab *slab)
 {
 	return (char *)(slab->granule << MA_GRANULE_SHIFT);
@@ -333,15 +339,19 @@ ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
 	return ma_slab_take_fresh(slab);
 }
 
-/** ma_slab_retire() - a live slot ceases to be: zeroed where slots are filled. Owner only. */
-ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx)
+/**
+ * ma_slab_retire() - a live slot in @state ceases to be: zeroed where slots are filled. Owner only.
+ */
+ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx, unsigned state)
 {
+	unsigned life = state & ~0xffu;
+
 	if (ma_likely(slab->flags & MA_SLAB_FILLED)) {
-		ma_slab_set_phase(slab, idx, MA_SLOT_LEAVING);
+		ma_slab_store(slab, idx, life | MA_SLOT_LEAVING);
 		atomic_signal_fence(memory_order_seq_cst);
 		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
 	}
-	ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
+	ma_slab_store(slab, idx, life | MA_SLOT_RETIRED);
 }
 
 /** ma_slab_put() - slot @idx, retired, becomes free. Owner only. */

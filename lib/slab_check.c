@@ -7,16 +7,31 @@ struct tally {
 	uint32_t used;
 };
 
-static const char *check_live(const struct ma_slab *slab, uint32_t idx, uint8_t state)
+static bool is_zero(const char *ptr, size_t size)
 {
-	struct ma_slot slot = {idx, state == MA_SLOT_WIDE ? slab->wide[idx] : (uint32_t)state - 1};
+	for (size_t i = 0; i < size; i++)
+		if (ptr[i] != 0)
+			return false;
+	return true;
+}
+
+static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned state)
+{
+	struct ma_slot slot = {idx, ma_slab_slack(slab, idx, state), state};
+	const char *ptr = ma_slab_slot_ptr(slab, idx);
+	size_t size;
 
 	if (slot.slack > slab->slot - MA_CANARY)
 		return "S4 the slack leaves room for the canary";
 	if (ma_slab_is_remote(slab, idx))
 		return NULL;
-	if (!ma_canary_intact(ma_slab_slot_ptr(slab, idx) + ma_slot_size(slab, slot)))
+	size = ma_slot_size(slab, slot);
+	if (!ma_canary_intact(ptr + size, ma_slot_secret(slab, state)))
 		return "S5 canaries are intact";
+	if (!ma_slot_tail_intact(ptr, slab->slot, slot.slack))
+		return "S5 the end of a slot is zero";
+	if ((slab->flags & MA_SLAB_FILLED) && !is_zero(ptr + size + MA_CANARY, slot.slack))
+		return "S5 what is behind the canary is zero";
 	return NULL;
 }
 
@@ -29,23 +44,23 @@ static bool was_handed_out(const struct ma_slab *slab, uint32_t idx)
 
 static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct tally *tally)
 {
-	uint8_t state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
-	const char *ptr = ma_slab_slot_ptr(slab, idx);
+	unsigned state = ma_slab_load(slab, idx);
+	unsigned phase = ma_slot_phase(state);
+	bool filled = (slab->flags & MA_SLAB_FILLED) && was_handed_out(slab, idx);
 
-	if (state > MA_SLOT_RETIRED)
+	if (phase > MA_SLOT_RETIRED)
 		return "S4 states are free, retired or live";
-	if (state == MA_SLOT_FREE) {
+	if (!ma_slot_is_live(state) && filled && !is_zero(ma_slab_slot_ptr(slab, idx), slab->slot))
+		return "S6 free and retired slots are zero";
+	if (phase == MA_SLOT_FREE) {
 		tally->free++;
-		if (ma_slab_is_remote(slab, idx))
-			return "S7 remote bits are set for live slots only";
-		if (slab->filled && was_handed_out(slab, idx) && !ma_fill_is_zero(ptr, slab->slot))
-			return "S6 free slots are zero";
-		return NULL;
+		return ma_slab_is_remote(slab, idx) ? "S7 remote bits are set for live slots only"
+						    : NULL;
 	}
 	tally->used++;
 	if (!was_handed_out(slab, idx))
 		return "S2 slots in use were handed out";
-	return state == MA_SLOT_RETIRED ? NULL : check_live(slab, idx, state);
+	return phase == MA_SLOT_RETIRED ? NULL : check_live(slab, idx, state);
 }
 
 /*
@@ -64,7 +79,7 @@ static const char *check_stack(const struct ma_slab *slab)
 			uint64_t bit = (uint64_t)1 << (idx % 64);
 
 			if (idx >= slab->nslots || !was_handed_out(slab, idx) ||
-			    atomic_load(&slab->states[idx]) != MA_SLOT_FREE)
+			    ma_slot_phase(ma_slab_load(slab, idx)) != MA_SLOT_FREE)
 				return "S3 the stack holds free slots";
 			if (idx < from || idx >= from + pass)
 				continue;

@@ -1,17 +1,11 @@
 #include "sweep.h"
 #include "os.h"
 
-/* A slab that is being made has no states yet: its block was handed out a moment ago. */
-static bool is_set_up(const struct ma_block *block)
-{
-	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
-}
-
 static bool look_at_slab(struct ma_block *block, struct ma_damage *damage)
 {
 	const struct ma_slab *slab = ma_slab_of(block);
 
-	if (!is_set_up(block))
+	if (!ma_slab_is_set_up(block))
 		return false;
 	for (uint32_t i = 0; i < slab->nslots; i++) {
 		damage->proof = ma_slab_verify(slab, i, &damage->slot);

@@ -52,10 +52,14 @@ static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsi
 	list->bytes += block->size;
 }
 
-/* Kinds of allocated blocks are read without the lock, as soon as a pointer is freed. */
+/*
+ * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
+ */
 static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
+	ma_lock(&list->pool->lock);
 	block->kind = MA_BLOCK_RETIRED;
+	ma_unlock(&list->pool->lock);
 	if (list->sealed || purpose == MA_WAIT_TIGHT)
 		(void)ma_guard_all(block);
 }
@@ -79,22 +83,24 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 	return due;
 }
 
-static struct ma_block *find_locked(struct ma_waitlist *list, size_t size, unsigned purpose)
+static struct ma_block *find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
+				    size_t spare)
 {
 	for (uint32_t i = 0; i < list->n; i++)
-		if (list->entry[i].purpose == purpose && list->entry[i].block->size == size)
+		if (list->entry[i].purpose == purpose && list->entry[i].block->size - size <= spare)
 			return take_at_locked(list, i);
 	return NULL;
 }
 
-struct ma_block *ma_waitlist_take(struct ma_waitlist *list, size_t size, unsigned purpose)
+struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
+				  size_t spare)
 {
 	struct ma_block *block;
 
 	if (list->max == 0)
 		return NULL;
 	ma_lock(&list->lock);
-	block = find_locked(list, size, purpose);
+	block = find_locked(list, purpose, size, spare);
 	ma_unlock(&list->lock);
 	if (block == NULL)
 		return NULL;

@@ -54,13 +54,15 @@ void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose);
 
 /**
- * ma_waitlist_take() - a block that waits, of exactly @size bytes and this purpose
+ * ma_waitlist_take() - a block that waits for this purpose
+ * @size:   bytes at least
+ * @spare:  bytes that it may have beyond that
  *
  * Its contents are as they were left, or zero when block->zero says so; guards as they were left.
  * Return: the block, kind as before, rider as it was left; NULL when there is none.
  */
-struct ma_block *ma_waitlist_take(struct ma_waitlist *list, size_t size,
-				  unsigned purpose) ma_must_check;
+struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
+				  size_t spare) ma_must_check;
 
 /** ma_waitlist_flush() - all go back to the pool. */
 void ma_waitlist_flush(struct ma_waitlist *list);

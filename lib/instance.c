@@ -1,0 +1,42 @@
+#include "instance.h"
+
+/* Blocks wait in bytes as many times what the slots of one thread may take. */
+#define WAIT_FACTOR 8
+
+enum { GUARDS_NONE, GUARDS_LARGE, GUARDS_ALL };
+enum { PROFILE_STRICT = 2 };
+
+struct ma_instance_config ma_global_config(void)
+{
+	const struct ma_options *options = &ma_global.options;
+
+	return (struct ma_instance_config){
+		.pool =
+			{
+				.fit = options->fit == 0 ? MA_FIT_FIRST : MA_FIT_BEST,
+				.first = options->init,
+				.limit = options->limit,
+				.retain = options->retain,
+				.age_ms = options->purge_ms,
+			},
+		.slab =
+			{
+				.fill_max = options->fill,
+				.traced = options->stacks > 0,
+				.guarded = options->guards == GUARDS_ALL,
+				.shuffled = options->shuffle,
+			},
+		.quarantine =
+			{
+				.cap = options->quarantine,
+				.bytes = options->quarantine_size,
+				.shuffled = options->shuffle,
+			},
+		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
+		.wait_sealed = options->profile == PROFILE_STRICT,
+		.guard_large = options->guards != GUARDS_NONE,
+		.sample = options->sample,
+		.check = options->check,
+		.seed = options->seed,
+	};
+}
