@@ -1,4 +1,4 @@
-/* A program that brings options of its own; test_own_options.py looks at what it is told of them. */
+/* A program that brings options of its own; test_own_options.py looks at what becomes of them. */
 #include <stdlib.h>
 
 #include "memalloc.h"
