@@ -41,6 +41,9 @@
 #define MA_GRANULE_SHIFT 12
 #define MA_GRANULE ((size_t)1 << MA_GRANULE_SHIFT)
 
+/* What is written at start and only read afterwards has pages of its own, of this size. */
+#define MA_SEALED 4096
+
 /* Alignment of every object. */
 #define MA_ALIGN ((size_t)16)
 

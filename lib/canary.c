@@ -1,8 +1,8 @@
 #include "canary.h"
 
-uint64_t ma_canary_key = 1;
+struct ma_canary_page ma_canary = {.key = 1};
 
 void ma_canary_init(uint64_t key)
 {
-	ma_canary_key = key | 1;
+	ma_canary.key = key | 1;
 }

@@ -15,8 +15,8 @@
 #include "pagemap.h"
 
 struct ma_global {
-	struct ma_options options; /* fixed */
-	struct ma_pagemap pagemap; /* of all instances */
+	alignas(MA_SEALED) struct ma_options options; /* read-only after init */
+	alignas(MA_SEALED) struct ma_pagemap pagemap; /* of all instances */
 	struct ma_instance instance;
 };
 
@@ -34,5 +34,20 @@ bool ma_global_ready(void) ma_must_check;
  * @align:  that was asked for; 1: not known
  */
 void ma_free_sized(void *ptr, size_t size, size_t align);
+
+/** ma_ending() - the program ends an object as if @origin had made it: report when not, if wanted. */
+ma_inline void ma_ending(const void *ptr, enum ma_origin origin)
+{
+	if (ma_unlikely(ma_global.options.alloc_dealloc_mismatch) && ptr != NULL)
+		ma_heap_check_origin(&ma_global.instance, ptr, origin);
+}
+
+/** ma_made() - note that @origin made a live object, if wanted. */
+ma_inline void *ma_made(void *ptr, enum ma_origin origin)
+{
+	if (ma_unlikely(ma_global.options.alloc_dealloc_mismatch) && ptr != NULL)
+		ma_heap_set_origin(&ma_global.instance, ptr, origin);
+	return ptr;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include "os.h"
 #include "pools.h"
 #include "report.h"
+#include "sweep.h"
 #include "worker.h"
 
 #define STDERR 2
@@ -45,6 +46,13 @@ static void init_instance(void)
 	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
+}
+
+/* What an attacker would like to change. A system with larger pages does without. */
+static void seal(void)
+{
+	(void)ma_os_seal(&ma_global, offsetof(struct ma_global, pagemap));
+	(void)ma_os_seal(&ma_canary, sizeof(ma_canary));
 }
 
 static void thread_exit(void *heap)
@@ -89,6 +97,7 @@ static bool init_locked(void)
 		return false;
 	read_options();
 	init_instance();
+	seal();
 	return true;
 }
 
@@ -112,6 +121,17 @@ __attribute__((constructor)) static void loaded(void)
 {
 	if (ma_global_ready())
 		ma_worker_start();
+}
+
+/* Nobody will free what is live now: what was written past its end shows here or never. */
+__attribute__((destructor)) static void unloaded(void)
+{
+	uint64_t ms = ma_global.options.exit_check_ms;
+
+	if (!atomic_load(&ready) || ms == 0)
+		return;
+	ma_sweep_at_exit(&ma_global.instance, ms);
+	ma_pools_sweep(ms);
 }
 
 bool ma_global_ready(void)

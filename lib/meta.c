@@ -38,7 +38,7 @@ void ma_meta_fini(struct ma_meta *meta)
 		/*
 		 * A chunk was mapped alone; should the OS refuse, its addresses stay ours for good.
 		 */
-		(void)ma_os_discard(chunk, chunk->size);
+		ma_os_discard_guarded(chunk, chunk->size);
 		chunk = next;
 	}
 	ma_meta_init(meta);
@@ -66,10 +66,10 @@ static bool add_chunk(struct ma_meta *meta, size_t need)
 	struct ma_meta_chunk *chunk;
 
 	size = ma_max(size, least);
-	chunk = ma_os_map(size);
+	chunk = ma_os_map_guarded(size);
 	if (chunk == NULL && size > least) {
 		size = least;
-		chunk = ma_os_map(size);
+		chunk = ma_os_map_guarded(size);
 	}
 	if (chunk == NULL)
 		return false;

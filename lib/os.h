@@ -103,6 +103,39 @@ ma_inline bool ma_os_discard(void *ptr, size_t size)
 }
 
 /**
+ * ma_os_map_guarded() - fresh memory with an inaccessible page on both sides
+ *
+ * For what a program must not reach by accident. Where guards are refused the pages are there all
+ * the same. Return: as ma_os_map().
+ */
+ma_inline void *ma_os_map_guarded(size_t size)
+{
+	size_t page = ma_os_page_size();
+	char *ptr = ma_os_map(size + 2 * page);
+
+	if (ptr == NULL)
+		return NULL;
+	(void)ma_os_guard(ptr, page);
+	(void)ma_os_guard(ptr + page + size, page);
+	return ptr + page;
+}
+
+/** ma_os_discard_guarded() - ma_os_discard() of what ma_os_map_guarded() gave. */
+ma_inline void ma_os_discard_guarded(void *ptr, size_t size)
+{
+	size_t page = ma_os_page_size();
+
+	(void)ma_os_discard((char *)ptr - page, size + 2 * page);
+}
+
+/**
+ * ma_os_seal() - make whole pages read-only for good
+ *
+ * Return: false when the OS refused or the range is not in whole pages.
+ */
+bool ma_os_seal(void *ptr, size_t size);
+
+/**
  * ma_os_random() - unpredictable bytes
  *
  * Never blocks and never fails: where the kernel has none ready, the bytes the kernel gave this

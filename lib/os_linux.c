@@ -168,6 +168,17 @@ bool ma_os_unguard(void *ptr, size_t size)
 	return done;
 }
 
+bool ma_os_seal(void *ptr, size_t size)
+{
+	size_t page = ma_os_page_size();
+	int saved = errno;
+	bool done = (uintptr_t)ptr % page == 0 && size % page == 0 &&
+		    mprotect(ptr, size, PROT_READ) == 0;
+
+	errno = saved;
+	return done;
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 /*

@@ -5,6 +5,7 @@
 #include "os.h"
 #include "pools.h"
 #include "report.h"
+#include "sweep.h"
 
 #define MAGIC 0x6d656d616c6c6f63u
 #define INITIAL ((size_t)64 * 1024)
@@ -79,6 +80,14 @@ void ma_pools_unlock(void)
 		ma_instance_unlock(&p->instance);
 		ma_unlock(&p->lock);
 	}
+	ma_unlock(&table_lock);
+}
+
+void ma_pools_sweep(uint64_t ms)
+{
+	ma_lock(&table_lock);
+	for (struct memalloc_pool *p = table; p != NULL; p = p->next)
+		ma_sweep_at_exit(&p->instance, ms);
 	ma_unlock(&table_lock);
 }
 

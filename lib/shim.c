@@ -32,6 +32,7 @@ ma_export void *malloc(size_t size)
 
 ma_export void free(void *ptr)
 {
+	ma_ending(ptr, MA_FROM_MALLOC);
 	custom_free(ptr);
 }
 
@@ -42,11 +43,13 @@ ma_export void *calloc(size_t count, size_t size)
 
 ma_export void *realloc(void *ptr, size_t size)
 {
+	ma_ending(ptr, MA_FROM_MALLOC);
 	return custom_realloc(ptr, size);
 }
 
 ma_export void *reallocarray(void *ptr, size_t count, size_t size)
 {
+	ma_ending(ptr, MA_FROM_MALLOC);
 	return custom_reallocarray(ptr, count, size);
 }
 
@@ -100,10 +103,12 @@ ma_export size_t malloc_usable_size(void *ptr)
 
 ma_export void free_sized(void *ptr, size_t size)
 {
+	ma_ending(ptr, MA_FROM_MALLOC);
 	ma_free_sized(ptr, size, 1);
 }
 
 ma_export void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
+	ma_ending(ptr, MA_FROM_MALLOC);
 	ma_free_sized(ptr, size, alignment);
 }

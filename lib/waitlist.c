@@ -86,7 +86,7 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 static struct ma_block *find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
 				    size_t spare)
 {
-	for (uint32_t i = 0; i < list->n; i++)
+	for (uint32_t i = 0; i + 1 < list->n; i++)
 		if (list->entry[i].purpose == purpose && list->entry[i].block->size - size <= spare)
 			return take_at_locked(list, i);
 	return NULL;

@@ -4,7 +4,8 @@
  * What and why: the addresses of a slab or a large object that is gone do not soon belong to
  * something of another kind: a pointer that dangles then points to nothing, and what it is used for
  * is told apart from an innocent use. A block of the same size and purpose may be taken from here,
- * the one that has waited longest first; that also saves the work of making it.
+ * the one that has waited longest first, never the last that came; that also saves the work of
+ * making it.
  *
  *      put ->  [ oldest | ... | youngest ]        beyond max bytes: the oldest goes to the pool
  *

@@ -312,6 +312,12 @@ bool ma_os_unguard(void *ptr, size_t size)
 	return true;
 }
 
+/* What is sealed in tests stays writable: the next one starts afresh. */
+bool ma_os_seal(void *ptr, size_t size)
+{
+	return (uintptr_t)ptr % fake.page == 0 && size % fake.page == 0;
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 size_t ma_os_page_size(void)
