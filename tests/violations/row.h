@@ -1,0 +1,158 @@
+/*
+ * row - live objects of one size around the victim of a bug.
+ *
+ * Each is filled with a byte of its own, so that a program can see whether a bug, or an object
+ * handed out twice because of it, changed one of them. The victim is the one in the middle. No
+ * byte that a program writes elsewhere is among the fills.
+ */
+#ifndef TESTS_VIOLATIONS_ROW_H
+#define TESTS_VIOLATIONS_ROW_H
+
+#include "bug.h"
+
+#define ROW_LENGTH 64
+#define ROW_VICTIM (ROW_LENGTH / 2)
+#define ROW_FILL 0x80
+#define ROW_OTHER 0x41 /* what a bug writes */
+#define ROW_RING 1000
+
+struct row {
+	size_t size;
+	unsigned char *objects[ROW_LENGTH];
+};
+
+/** row_set() - allocate and fill object @i. */
+static inline void row_set(struct row *row, int i)
+{
+	row->objects[i] = opaque(malloc(row->size));
+	memset(row->objects[i], ROW_FILL + i, row->size);
+}
+
+/** row_init() - a row of objects of @size bytes. */
+static inline struct row row_init(size_t size)
+{
+	struct row row = {.size = size};
+
+	for (int i = 0; i < ROW_LENGTH; i++)
+		row_set(&row, i);
+	return row;
+}
+
+/** row_take() - the victim, which is no longer part of the row. */
+static inline unsigned char *row_take(struct row *row)
+{
+	unsigned char *victim = row->objects[ROW_VICTIM];
+
+	row->objects[ROW_VICTIM] = NULL;
+	return victim;
+}
+
+/** row_is_fill() - whether @size bytes are the fill of object @i. */
+static inline bool row_is_fill(const unsigned char *ptr, size_t size, int i)
+{
+	for (size_t at = 0; at < size; at++) {
+		if (ptr[at] != ROW_FILL + i)
+			return false;
+	}
+	return true;
+}
+
+/** row_changed() - whether an object of the row is no longer what it was. */
+static inline bool row_changed(const struct row *row)
+{
+	for (int i = 0; i < ROW_LENGTH; i++) {
+		if (row->objects[i] != NULL && !row_is_fill(row->objects[i], row->size, i))
+			return true;
+	}
+	return false;
+}
+
+/** row_nearest() - the object next to @victim, behind it, or in front of it when @before. */
+static inline int row_nearest(const struct row *row, const unsigned char *victim, bool before)
+{
+	uintptr_t least = UINTPTR_MAX;
+	int nearest = 0;
+
+	for (int i = 0; i < ROW_LENGTH; i++) {
+		uintptr_t way = (uintptr_t)row->objects[i] - (uintptr_t)victim;
+
+		/* An object on the other side wraps around, and is far away. */
+		way = before ? 0 - way : way;
+		if (row->objects[i] != NULL && way < least) {
+			least = way;
+			nearest = i;
+		}
+	}
+	return nearest;
+}
+
+/** row_renew() - free object @i and allocate it again. */
+static inline void row_renew(struct row *row, int i)
+{
+	free(row->objects[i]);
+	row_set(row, i);
+}
+
+/** row_free() - free what is left of the row. */
+static inline void row_free(struct row *row)
+{
+	for (int i = 0; i < ROW_LENGTH; i++)
+		free(row->objects[i]);
+}
+
+/** go_on() - use malloc() and free() a little, as the program would after the bug. */
+static inline void go_on(size_t size)
+{
+	unsigned char *objects[ROW_LENGTH];
+
+	for (int i = 0; i < ROW_LENGTH; i++) {
+		size_t further = (size_t)(i % 4) * 24;
+
+		objects[i] = opaque(malloc(size + further));
+		memset(objects[i], ROW_OTHER, size + further);
+	}
+	for (int i = 0; i < ROW_LENGTH; i++)
+		free(objects[i]);
+}
+
+/** row_end() - go on a little, free the row. Return: whether an object of it had changed. */
+static inline bool row_end(struct row *row)
+{
+	bool changed;
+
+	go_on(row->size);
+	changed = row_changed(row);
+	row_free(row);
+	return changed;
+}
+
+/**
+ * reuse() - allocate objects of @size bytes, at most @tries, some of them live at a time, until
+ * one covers @stale. Return: that one, or NULL.
+ */
+static inline unsigned char *reuse(const unsigned char *stale, size_t size, int tries)
+{
+	static unsigned char *ring[ROW_RING];
+
+	for (int i = 0; i < tries; i++) {
+		unsigned char *object = opaque(malloc(size));
+
+		if ((uintptr_t)stale - (uintptr_t)object < size)
+			return object;
+		free(ring[i % ROW_RING]);
+		ring[i % ROW_RING] = object;
+	}
+	return NULL;
+}
+
+/** has_other_than_zero() - whether one of @size bytes is not zero. */
+static inline bool has_other_than_zero(const unsigned char *ptr, size_t size)
+{
+	for (size_t at = 0; at < size; at++) {
+		if (ptr[at] != 0)
+			return true;
+	}
+	return false;
+}
+
+#endif
