@@ -27,5 +27,8 @@ int main(int argc, char **argv)
 
 		harmed |= addr - (uintptr_t)target < sizeof(target);
 	}
-	return bug_end(&bug, row_end(&row) || harmed);
+	/* An allocator that noticed nothing and took no harm goes on until it must have looked. */
+	if (!harmed)
+		free(reuse(stale, size, 4000));
+	return bug_end(&bug, harmed || row_end(&row));
 }

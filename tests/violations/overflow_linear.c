@@ -16,9 +16,9 @@ int main(int argc, char **argv)
 	struct row later;
 
 	memset(victim, ROW_OTHER, size + (bug.asked ? total : 0));
+	free(victim);
 	go_on(size);
 	later = row_init(size);
-	free(victim);
 	go_on(size);
 	return bug_end(&bug, row_changed(&row) || row_changed(&later));
 }

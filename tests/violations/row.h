@@ -14,7 +14,7 @@
 #define ROW_VICTIM (ROW_LENGTH / 2)
 #define ROW_FILL 0x80
 #define ROW_OTHER 0x41 /* what a bug writes */
-#define ROW_RING 1000
+#define ROW_BATCH 1000 /* objects of reuse() that are live at a time */
 
 struct row {
 	size_t size;
@@ -127,20 +127,22 @@ static inline bool row_end(struct row *row)
 }
 
 /**
- * reuse() - allocate objects of @size bytes, at most @tries, some of them live at a time, until
- * one covers @stale. Return: that one, or NULL.
+ * reuse() - allocate objects of @size bytes, at most @tries, until one covers @stale. From time to
+ * time all are freed: some allocators prefer memory that was free for a short while, others a long
+ * one. Return: the object, or NULL.
  */
 static inline unsigned char *reuse(const unsigned char *stale, size_t size, int tries)
 {
-	static unsigned char *ring[ROW_RING];
+	static unsigned char *objects[ROW_BATCH];
 
 	for (int i = 0; i < tries; i++) {
-		unsigned char *object = opaque(malloc(size));
+		int place = i % ROW_BATCH;
 
-		if ((uintptr_t)stale - (uintptr_t)object < size)
-			return object;
-		free(ring[i % ROW_RING]);
-		ring[i % ROW_RING] = object;
+		objects[place] = opaque(malloc(size));
+		if ((uintptr_t)stale - (uintptr_t)objects[place] < size)
+			return objects[place];
+		for (int j = 0; place == ROW_BATCH - 1 && j < ROW_BATCH; j++)
+			free(objects[j]);
 	}
 	return NULL;
 }
