@@ -14,14 +14,12 @@ int main(int argc, char **argv)
 	int value = (int)bug_size(&bug, 2, ROW_OTHER);
 	struct row row = row_init(size);
 	unsigned char *victim = row_take(&row);
-	int before = row_nearest(&row, victim, true);
-	int behind = row_nearest(&row, victim, false);
 	bool harmed;
 
 	memset(victim, value, size + (bug.asked ? amount : 0));
 	harmed = row_changed(&row);
-	row_renew(&row, behind);
-	row_renew(&row, before);
+	row_renew(&row, ROW_BEHIND);
+	row_renew(&row, ROW_BEFORE);
 	go_on(size);
 	return bug_end(&bug, harmed || row_changed(&row));
 }

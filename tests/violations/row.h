@@ -2,8 +2,8 @@
  * row - live objects of one size around the victim of a bug.
  *
  * Each is filled with a byte of its own, so that a program can see whether a bug, or an object
- * handed out twice because of it, changed one of them. The victim is the one in the middle. No
- * byte that a program writes elsewhere is among the fills.
+ * handed out twice because of it, changed one of them. The victim is the one in the middle, by
+ * address. No byte that a program writes elsewhere is among the fills.
  */
 #ifndef TESTS_VIOLATIONS_ROW_H
 #define TESTS_VIOLATIONS_ROW_H
@@ -12,8 +12,10 @@
 
 #define ROW_LENGTH 64
 #define ROW_VICTIM (ROW_LENGTH / 2)
+#define ROW_BEFORE (ROW_VICTIM - 1)
+#define ROW_BEHIND (ROW_VICTIM + 1)
 #define ROW_FILL 0x80
-#define ROW_OTHER 0x41 /* what a bug writes */
+#define ROW_OTHER 0x42 /* what a bug writes: even, as no canary of memalloc begins */
 #define ROW_BATCH 1000 /* objects of reuse() that are live at a time */
 
 struct row {
@@ -21,20 +23,27 @@ struct row {
 	unsigned char *objects[ROW_LENGTH];
 };
 
-/** row_set() - allocate and fill object @i. */
-static inline void row_set(struct row *row, int i)
+/** row_fill() - write its fill into object @i. */
+static inline void row_fill(struct row *row, int i)
 {
-	row->objects[i] = opaque(malloc(row->size));
 	memset(row->objects[i], ROW_FILL + i, row->size);
 }
 
-/** row_init() - a row of objects of @size bytes. */
+/** row_init() - a row of objects of @size bytes, by address: the victim has others beside it. */
 static inline struct row row_init(size_t size)
 {
 	struct row row = {.size = size};
 
+	for (int n = 0; n < ROW_LENGTH; n++) {
+		unsigned char *object = opaque(malloc(size));
+		int i = n;
+
+		for (; i > 0 && (uintptr_t)row.objects[i - 1] > (uintptr_t)object; i--)
+			row.objects[i] = row.objects[i - 1];
+		row.objects[i] = object;
+	}
 	for (int i = 0; i < ROW_LENGTH; i++)
-		row_set(&row, i);
+		row_fill(&row, i);
 	return row;
 }
 
@@ -67,30 +76,12 @@ static inline bool row_changed(const struct row *row)
 	return false;
 }
 
-/** row_nearest() - the object next to @victim, behind it, or in front of it when @before. */
-static inline int row_nearest(const struct row *row, const unsigned char *victim, bool before)
-{
-	uintptr_t least = UINTPTR_MAX;
-	int nearest = 0;
-
-	for (int i = 0; i < ROW_LENGTH; i++) {
-		uintptr_t way = (uintptr_t)row->objects[i] - (uintptr_t)victim;
-
-		/* An object on the other side wraps around, and is far away. */
-		way = before ? 0 - way : way;
-		if (row->objects[i] != NULL && way < least) {
-			least = way;
-			nearest = i;
-		}
-	}
-	return nearest;
-}
-
 /** row_renew() - free object @i and allocate it again. */
 static inline void row_renew(struct row *row, int i)
 {
 	free(row->objects[i]);
-	row_set(row, i);
+	row->objects[i] = opaque(malloc(row->size));
+	row_fill(row, i);
 }
 
 /** row_free() - free what is left of the row. */

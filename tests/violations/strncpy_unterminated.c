@@ -14,8 +14,7 @@ int main(int argc, char **argv)
 	size_t size = bug_size(&bug, 0, 24);
 	struct row row = row_init(size);
 	char *victim = (char *)row_take(&row);
-	unsigned char *next = row.objects[row_nearest(&row, (unsigned char *)victim, false)];
-	size_t distance = (uintptr_t)next - (uintptr_t)victim;
+	size_t distance = (size_t)(row.objects[ROW_BEHIND] - (unsigned char *)victim);
 	bool harmed;
 
 	if (size == 0 || size >= sizeof(text))

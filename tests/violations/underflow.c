@@ -13,14 +13,12 @@ int main(int argc, char **argv)
 	size_t amount = bug.asked ? bug_size(&bug, 1, 8) : 0;
 	struct row row = row_init(size);
 	unsigned char *victim = row_take(&row);
-	int before = row_nearest(&row, victim, true);
-	int behind = row_nearest(&row, victim, false);
 	bool harmed;
 
 	memset(victim - amount, ROW_OTHER, amount);
 	harmed = row_changed(&row);
 	free(victim);
-	row_renew(&row, before);
-	row_renew(&row, behind);
+	row_renew(&row, ROW_BEFORE);
+	row_renew(&row, ROW_BEHIND);
 	return bug_end(&bug, row_end(&row) || harmed);
 }

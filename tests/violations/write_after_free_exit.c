@@ -1,5 +1,6 @@
 /*
- * Eight bytes are written through a stale pointer, and main() returns. Harm: another object changed.
+ * Eight bytes are written through a stale pointer, and main() returns. Harm: another object
+ * changed.
  *
  * [control] SIZE: of the object, 8 or more.
  */
