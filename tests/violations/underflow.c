@@ -1,6 +1,6 @@
 /*
- * A write goes to the bytes directly in front of an object; it and those beside it are freed. Harm:
- * another object changed.
+ * All bits change of the bytes directly in front of an object; it and those beside it are freed.
+ * Harm: another object changed.
  *
  * [control] SIZE AMOUNT: AMOUNT bytes in front of an object of SIZE bytes.
  */
@@ -15,7 +15,8 @@ int main(int argc, char **argv)
 	unsigned char *victim = row_take(&row);
 	bool harmed;
 
-	memset(victim - amount, ROW_OTHER, amount);
+	for (size_t i = 1; i <= amount; i++)
+		*(victim - i) ^= 0xff;
 	harmed = row_changed(&row);
 	free(victim);
 	row_renew(&row, ROW_BEFORE);

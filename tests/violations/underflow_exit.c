@@ -1,5 +1,5 @@
 /*
- * A write goes to the bytes directly in front of an object, and nothing is freed before main()
+ * All bits change of the bytes directly in front of an object, and nothing is freed before main()
  * returns. Harm: another object changed.
  *
  * [control] SIZE AMOUNT: AMOUNT bytes in front of an object of SIZE bytes.
@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 	struct row row = row_init(size);
 	unsigned char *victim = row_take(&row);
 
-	memset(victim - amount, ROW_OTHER, amount);
+	for (size_t i = 1; i <= amount; i++)
+		*(victim - i) ^= 0xff;
 	return bug_end(&bug, row_changed(&row));
 }
