@@ -65,7 +65,7 @@ static void delete_sized(void *ptr, size_t size, size_t align, enum ma_origin or
 	ma_free_sized(ptr, size, align);
 }
 
-static void delete (void *ptr, enum ma_origin origin)
+static void delete_plain(void *ptr, enum ma_origin origin)
 {
 	ma_ending(ptr, origin);
 	custom_free(ptr);
