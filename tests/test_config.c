@@ -141,12 +141,13 @@ static void test_every_source_is_warned_about_by_name(void **state)
 {
 	const struct ma_config_source sources[] = {
 		string_of("one=1"),
-		file_of("\n\ntwo=2\nseed=x # and why\n"),
+		file_of("zero\n\ntwo=2\nseed=x # and why\n"),
 	};
 
 	(void)state;
-	assert_int_equal(ma_config_parse(&options, sources, 2, PROGRAM), 3);
+	assert_int_equal(ma_config_parse(&options, sources, 2, PROGRAM), 4);
 	assert_said("memalloc: string: unknown option: one=1;");
+	assert_said("memalloc: file, line 1: unknown option: zero;");
 	assert_said("memalloc: file, line 3: unknown option: two=2;");
 	assert_said("memalloc: file, line 4: bad value for an option: seed=x;");
 	os_fake_forget();
@@ -252,8 +253,8 @@ static const char *section_seed(const char *section, const char *program)
 static void test_names_of_sections(void **state)
 {
 	static const char *const own[] = {
-		"[postgres]", "[postgres*]",  "[post*]",       "[p*]",
-		"[*]",        "[ postgres ]", " [postgres]\t", "[postgres] # us"};
+		"[postgres]",   "[postgres*]",   "[post*]",         "[p*]",        "[*]",
+		"[ postgres ]", " [postgres]\t", "[postgres] # us", "[postgres]\r"};
 	static const char *const other[] = {"[postgre]",   "[postgresq]",    "[postgresq*]",
 					    "[ostgres]",   "[q*]",           "[Postgres]",
 					    "[pos*tgres]", "[*gres]",        "[p]",
@@ -295,6 +296,20 @@ static void test_what_is_in_sections(void **state)
 	assert_int_equal(options.purge_ms, 6);
 	assert_int_equal(parse_file("[" PROGRAM "]\nprofile=strict\n"), 0);
 	assert_true(is_profile(MA_OPTION_PROFILE_STRICT));
+}
+
+/* A zero byte ends neither a name nor a path. */
+static void test_zero_bytes(void **state)
+{
+	static const char text[] =
+		"[postgres\0*]\nseed=1\n[postgres\0]\nseed=2\n[*]\nlog_path=a\0b\n";
+	const struct ma_config_source source = {"file", text, sizeof(text) - 1, true};
+
+	(void)state;
+	assert_int_equal(ma_config_parse(&options, &source, 1, PROGRAM), 1);
+	assert_true(is_profile(MA_OPTION_PROFILE_DEFAULT));
+	assert_said("memalloc: file, line 6: bad value for an option: log_path=a?b;");
+	os_fake_forget();
 }
 
 /* What follows a bad one applies to no program; a section ends with its file. */
@@ -478,6 +493,7 @@ int main(void)
 		TEST(test_long_lines),
 		TEST(test_names_of_sections),
 		TEST(test_what_is_in_sections),
+		TEST(test_zero_bytes),
 		TEST(test_bad_sections),
 		TEST(test_a_section_ends_with_its_file),
 		TEST(test_random_bytes),
