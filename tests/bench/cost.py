@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the checks cost: cycles of real programs and of loops under several sets of options.
 
-cost.py PRELOAD_LIBRARY [--rounds N] [--only NAME[,NAME ...]] [OPTIONS ...]
+cost.py PRELOAD_LIBRARY [--rounds N] [--only NAME[,NAME ...]] [--set OPTIONS ...]
 
 Each program runs once per round and set of options, in turn, so that a busy machine slows all of them
 alike; the least of the rounds counts. OPTIONS are values of MEMALLOC_OPTIONS; the first is what the others
@@ -152,7 +152,7 @@ def main():
     parser.add_argument("library", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="")
-    parser.add_argument("options", nargs="*")
+    parser.add_argument("--set", dest="options", action="append", metavar="OPTIONS")
     args = parser.parse_args()
     sets = args.options or SETS
     if shutil.which("perf") is None:
