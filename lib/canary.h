@@ -27,6 +27,7 @@
 /* Of this process; in a page of its own, which is sealed once it is written. */
 struct ma_canary_page {
 	alignas(MA_SEALED) uint64_t key; /* odd */
+	unsigned stride; /* lives that a slot goes on by when it is used again; odd */
 };
 
 extern struct ma_canary_page ma_canary;
@@ -34,10 +35,16 @@ extern struct ma_canary_page ma_canary;
 __extension__ typedef unsigned __int128 ma_canary_wide;
 
 /**
- * ma_canary_init() - choose the key. Objects that are live keep the old one: call it before there
- * are any, once.
+ * ma_canary_init() - choose key and stride. Objects that are live keep the old ones: call it before
+ * there are any, once.
  */
-void ma_canary_init(uint64_t key);
+void ma_canary_init(uint64_t secret);
+
+/**
+ * ma_canary_forked() - another stride: what the child makes from now on in slots of the parent has
+ * other canaries than what the parent makes there. What is live keeps its own.
+ */
+void ma_canary_forked(uint64_t secret);
 
 /** ma_canary_at() - the canary of an address, under the secret of its slab or block. */
 ma_inline uint64_t ma_canary_at(const void *at, uint64_t secret)

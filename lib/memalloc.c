@@ -4,6 +4,7 @@
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
+#include "fault.h"
 #include "instance.h"
 #include "memalloc.h"
 #include "os.h"
@@ -73,11 +74,27 @@ static void fork_parent(void)
 	ma_pools_unlock();
 }
 
+/* Where pages are larger than what is sealed, nothing was: it can be written all the same. */
+static void renew_secrets(void)
+{
+	struct ma_random random;
+	bool sealed = MA_SEALED % ma_os_page_size() == 0;
+
+	if (ma_global.options.seed != 0)
+		return;
+	ma_random_init(&random, 0);
+	if (sealed && !ma_os_unseal(&ma_canary, sizeof(ma_canary)))
+		return;
+	ma_canary_forked(ma_random_next(&random));
+	(void)ma_os_seal(&ma_canary, sizeof(ma_canary));
+}
+
 static void fork_child(void)
 {
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 	ma_instance_forked(&ma_global.instance, mine);
+	renew_secrets();
 	ma_worker_start();
 }
 
@@ -119,8 +136,10 @@ static ma_cold bool init(void)
 /* When the library is loaded; nothing of the pool is mapped yet. */
 __attribute__((constructor)) static void loaded(void)
 {
-	if (ma_global_ready())
-		ma_worker_start();
+	if (!ma_global_ready())
+		return;
+	ma_fault_start();
+	ma_worker_start();
 }
 
 /* Nobody will free what is live now: what was written past its end shows here or never. */

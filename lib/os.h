@@ -135,6 +135,9 @@ ma_inline void ma_os_discard_guarded(void *ptr, size_t size)
  */
 bool ma_os_seal(void *ptr, size_t size);
 
+/** ma_os_unseal() - sealed pages become writable again, until they are sealed anew. */
+bool ma_os_unseal(void *ptr, size_t size) ma_must_check;
+
 /**
  * ma_os_random() - unpredictable bytes
  *
@@ -151,6 +154,9 @@ void ma_os_write(int fd, const char *buf, size_t size);
 
 /** ma_os_thread_id() - the kernel's number of the calling thread. */
 unsigned ma_os_thread_id(void);
+
+/** ma_os_fault_is_write() - whether a fault, by its ucontext_t, was a write; false if unknown. */
+bool ma_os_fault_is_write(const void *context);
 
 /** ma_os_getenv() - an environment variable, NULL when unset or in a set-id program. */
 const char *ma_os_getenv(const char *name);

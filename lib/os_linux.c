@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -168,15 +169,25 @@ bool ma_os_unguard(void *ptr, size_t size)
 	return done;
 }
 
-bool ma_os_seal(void *ptr, size_t size)
+static bool reprotect(void *ptr, size_t size, int prot)
 {
 	size_t page = ma_os_page_size();
 	int saved = errno;
 	bool done = (uintptr_t)ptr % page == 0 && size % page == 0 &&
-		    mprotect(ptr, size, PROT_READ) == 0;
+		    mprotect(ptr, size, prot) == 0;
 
 	errno = saved;
 	return done;
+}
+
+bool ma_os_seal(void *ptr, size_t size)
+{
+	return reprotect(ptr, size, PROT_READ);
+}
+
+bool ma_os_unseal(void *ptr, size_t size)
+{
+	return reprotect(ptr, size, PROT_READ | PROT_WRITE);
 }
 
 /* ---- services -------------------------------------------------------------------------------- */
@@ -232,6 +243,23 @@ void ma_os_write(int fd, const char *buf, size_t size)
 	}
 	errno = saved;
 }
+
+#if defined(__x86_64__)
+#define FAULT_WRITE 2 /* in the error code that the processor pushes */
+
+bool ma_os_fault_is_write(const void *context)
+{
+	const ucontext_t *uc = context;
+
+	return (uc->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) != 0;
+}
+#else
+bool ma_os_fault_is_write(const void *context)
+{
+	(void)context;
+	return false;
+}
+#endif
 
 unsigned ma_os_thread_id(void)
 {

@@ -12,7 +12,7 @@ static ma_cold void report_block(struct ma_block *block, const void *ptr,
 		.requested = SIZE_MAX,
 	};
 
-	if (retired && ptr == ma_large_ptr(block))
+	if (retired && block->purpose >= MA_WAIT_TIGHT && ptr == ma_large_ptr(block))
 		ma_large_describe(block, &v);
 	ma_report(&v);
 }

@@ -264,6 +264,12 @@ ma_inline bool ma_slot_was_used(unsigned state)
 	return (state & MA_SLOT_ORIGIN) != MA_SLOT_ORIGIN;
 }
 
+/* The high byte of the next life of a slot. */
+ma_inline unsigned ma_slot_next_life(unsigned state)
+{
+	return ((state & MA_SLOT_LIVES) + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES;
+}
+
 /* What the canaries of a slot depend on in its present life. */
 ma_inline uint64_t ma_slot_secret(const struct ma_slab *slab, unsigned state)
 {
@@ -313,7 +319,7 @@ ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, 
  */
 ma_inline void *ma_slab_arm(struct ma_slab *slab, uint32_t idx, size_t size)
 {
-	unsigned state = ((ma_slab_load(slab, idx) & MA_SLOT_LIVES) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
+	unsigned state = ma_slot_next_life(ma_slab_load(slab, idx));
 	char *ptr = ma_slab_slot_ptr(slab, idx);
 
 	if ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))

@@ -59,6 +59,7 @@ static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned pu
 {
 	ma_lock(&list->pool->lock);
 	block->kind = MA_BLOCK_RETIRED;
+	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
 	if (list->sealed || purpose == MA_WAIT_TIGHT)
 		(void)ma_guard_all(block);

@@ -318,6 +318,11 @@ bool ma_os_seal(void *ptr, size_t size)
 	return (uintptr_t)ptr % fake.page == 0 && size % fake.page == 0;
 }
 
+bool ma_os_unseal(void *ptr, size_t size)
+{
+	return ma_os_seal(ptr, size);
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 size_t ma_os_page_size(void)
