@@ -61,7 +61,7 @@ static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned pu
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
-	if (list->sealed || purpose == MA_WAIT_TIGHT)
+	if (purpose == MA_WAIT_TIGHT || (list->sealed && purpose > MA_WAIT_TIGHT))
 		(void)ma_guard_all(block);
 }
 

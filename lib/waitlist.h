@@ -22,7 +22,7 @@
 #include "lock.h"
 #include "pool.h"
 
-#define MA_WAITLIST 64
+#define MA_WAITLIST 256
 
 /* What a block waits for; blocks of slabs are told apart by their class. */
 #define MA_WAIT_LARGE (~0u)
@@ -38,9 +38,9 @@ struct ma_waitlist {
 	struct ma_lock lock;
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
-	bool sealed;          /* contents are dropped and inaccessible meanwhile; fixed */
-	uint32_t n;           /* W1 */
-	size_t bytes;         /* W2 */
+	bool sealed;  /* large objects are inaccessible meanwhile, their contents gone; fixed */
+	uint32_t n;   /* W1 */
+	size_t bytes; /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];
 };
 
