@@ -52,6 +52,11 @@ static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsi
 	list->bytes += block->size;
 }
 
+static bool is_sealed(const struct ma_waitlist *list, unsigned purpose)
+{
+	return purpose == MA_WAIT_TIGHT || (list->sealed && purpose > MA_WAIT_TIGHT);
+}
+
 /*
  * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
  */
@@ -61,7 +66,7 @@ static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned pu
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
-	if (purpose == MA_WAIT_TIGHT || (list->sealed && purpose > MA_WAIT_TIGHT))
+	if (is_sealed(list, purpose))
 		(void)ma_guard_all(block);
 }
 
@@ -105,7 +110,7 @@ struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, si
 	ma_unlock(&list->lock);
 	if (block == NULL)
 		return NULL;
-	if (!list->sealed || !block->guarded)
+	if (!is_sealed(list, purpose) || !block->guarded)
 		return block;
 	if (!ma_guard_lift(block)) {
 		(void)release(list, block);
