@@ -157,8 +157,14 @@ def summary_table(cells):
 
 
 def false_alarms(cells):
-    return [f"{name}: {case}: {cell.false_alarm}"
-            for name, column in cells.items() for case, cell in column.items() if cell.false_alarm]
+    """One line for each thing that was wrong under an allocator."""
+    by = collections.defaultdict(list)
+    for name, column in cells.items():
+        for case, cell in column.items():
+            if cell.false_alarm:
+                by[name, cell.false_alarm].append(case)
+    return [f"{name}: {alarm} ({'; '.join(some[:3])}{f'; and {len(some) - 3} more' if len(some) > 3 else ''})"
+            for (name, alarm), some in by.items()]
 
 
 def excuses(cells):
