@@ -105,7 +105,7 @@ REMOVALS = [
         "\tif (!ma_slab_set_remote(slab, t.slot.idx))\n"
         "\t\treport_slot(slab, ptr, MA_PROOF_FREE, MA_INVALID_FREE);\n",
         "\t(void)ma_slab_set_remote(slab, t.slot.idx);\n",
-        tests=["test_heap"]),
+        cases=["double free by two threads at once, 24 bytes"]),
 
     # ---- large.c ----
     Removal(

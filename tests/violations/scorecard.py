@@ -209,6 +209,8 @@ def report(cases, found, missing, cells, options):
 
 def with_scorecard(readme, lines):
     """The README with the lines in their place."""
+    if BEGIN not in readme or END not in readme:
+        raise SystemExit(f"the README has no lines {BEGIN.strip()} and {END.strip()}")
     before, rest = readme.split(BEGIN)
     return before + BEGIN + "\n".join(lines).rstrip("\n") + "\n" + END + rest.split(END, 1)[1]
 
