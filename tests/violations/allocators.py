@@ -62,7 +62,7 @@ CHECKED = (("GLIBC_TUNABLES", "glibc.malloc.check=3"),)
 # Name, Debian package, where the library is, what it wants in the environment.
 PEERS = [
     ("glibc", "libc6", [], ()),
-    ("glibc-check", "libc6", [LIBRARIES + "libc_malloc_debug.so.0", "/lib/*-linux-gnu/libc_malloc_debug.so.0"], CHECKED),
+    ("glibc-check", "libc6", [LIBRARIES + "libc_malloc_debug.so.0"], CHECKED),
     ("jemalloc", "libjemalloc2", [LIBRARIES + "libjemalloc.so.2"], ()),
     ("tcmalloc", "libtcmalloc-minimal4", [LIBRARIES + "libtcmalloc_minimal.so.4"], ()),
     ("mimalloc", "libmimalloc2.0", [LIBRARIES + "libmimalloc.so.2.0"], ()),

@@ -233,7 +233,8 @@ def worse_complaints(name, column, kept, is_whole):
         elif RANKS[cell.outcome] > RANKS[kept[case]]:
             yield f"{name}: {case}: {told(cell)}, was {kept[case]}"
     if is_whole:
-        yield from (f"{name}: {case}: is in the baseline, but there is no such case" for case in kept.keys() - column.keys())
+        yield from (f"{name}: {case}: is in the baseline, but there is no such case"
+                    for case in sorted(kept.keys() - column.keys()))
 
 
 def reason_complaints(name, column, kept, reasons):
