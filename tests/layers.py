@@ -119,13 +119,15 @@ def order_complaints(top):
 
 
 def list_complaints(top):
-    """Every C source is in a list, so that none is silently left out."""
-    for build in sorted(top.glob("*/meson.build")):
-        pattern = LISTED.get(build.parent.name, LISTED[""])
+    """Every C source is in the list of the nearest meson.build, so that none is silently left out."""
+    builds = {build.parent: build for build in [*top.glob("*/meson.build"), *top.glob("*/*/meson.build")]}
+    for directory, build in sorted(builds.items()):
+        pattern = LISTED.get(directory.name, LISTED[""])
         listed = set(pattern.findall(build.read_text()))
-        for source in sorted(build.parent.rglob("*.c")):
-            path = source.relative_to(build.parent).with_suffix("")
-            if not listed & {path.as_posix(), path.name}:
+        for source in sorted(directory.rglob("*.c")):
+            path = source.relative_to(directory).with_suffix("")
+            nearest = next(parent for parent in source.parents if parent in builds)
+            if nearest == directory and not listed & {path.as_posix(), path.name}:
                 yield f"{build.relative_to(top)}: {path}.c is not listed"
 
 
@@ -141,7 +143,8 @@ def sound_tree():
     files |= {"lib/pool.c": '#include "pool.h"\n#include "pool_internal.h"\n', "lib/heap_check.c": "",
               "lib/pool.h": '#include "lock.h"\n', "lib/shim.c": '#include "memalloc.h"\n',
               "lib/meson.build": "'pool.c', 'heap_check.c', 'shim.c'",
-              "tests/test_pool.c": "", "tests/meson.build": "'test_pool'"}
+              "tests/test_pool.c": "", "tests/meson.build": "'test_pool'",
+              "tests/more/bug.c": "", "tests/more/meson.build": "'bug'"}
     return files
 
 
@@ -159,6 +162,8 @@ CASES = [(word, sound_tree() | files) for word, files in [
     ("heap.c stands before pool.c", {"lib/meson.build": "'heap_check.c', 'pool.c', 'shim.c'"}),
     ("lib/meson.build: shim.c is not listed", {"lib/meson.build": "'pool.c', 'heap_check.c'"}),
     ("tests/meson.build: test_slab.c is not listed", {"tests/test_slab.c": ""}),
+    ("tests/meson.build: less/bug.c is not listed", {"tests/less/bug.c": ""}),
+    ("tests/more/meson.build: test_pool.c is not listed", {"tests/more/test_pool.c": ""}),
 ]]
 
 
