@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < NOBJECTS; i++) {
 		objects[i] = opaque(malloc(size));
 		for (size_t at = 0; at < size; at++)
-			objects[i][at] = bug.asked ? SECRET[at % strlen(SECRET)] : 0;
+			objects[i][at] = bug.asked ? (unsigned char)SECRET[at % strlen(SECRET)] : 0;
 	}
 	for (int i = 0; i < NOBJECTS; i++)
 		free(objects[i]);
