@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options random canary fill"
+SUPPORT = "base lock os text report options random stack canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "sizeclass slab large quarantine heap"
 
@@ -24,6 +24,7 @@ ROOMS = {
     "report": "",
     "options": "",
     "random": "",
+    "stack": "",
     "canary": "",
     "fill": "",
     "meta": "",

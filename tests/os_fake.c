@@ -287,6 +287,18 @@ bool ma_os_purge(void *ptr, size_t size)
 	return true;
 }
 
+bool ma_os_readable(const void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+	return false;
+}
+
+uintptr_t ma_os_program_headers(void)
+{
+	return 0;
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 size_t ma_os_page_size(void)
