@@ -32,6 +32,8 @@
 #define ma_noinline __attribute__((noinline))
 #define ma_inline static inline __attribute__((always_inline))
 #define ma_export __attribute__((visibility("default")))
+/* For what reads the stacks of callers: sanitizers take that for a mistake. */
+#define ma_no_sanitize __attribute__((no_sanitize_address, no_sanitize_thread))
 #define ma_tls_initial_exec __attribute__((tls_model("initial-exec")))
 
 /* The line size that keeps fields written by different threads apart. */

@@ -139,6 +139,18 @@ bool ma_os_seal(void *ptr, size_t size);
 bool ma_os_unseal(void *ptr, size_t size) ma_must_check;
 
 /**
+ * ma_os_readable() - whether every byte of a range can be read
+ * @ptr:   start of a page
+ * @size:  bytes, whole pages
+ *
+ * Makes what was never touched resident, as zero. Return: false, too, when the OS cannot tell.
+ */
+bool ma_os_readable(const void *ptr, size_t size) ma_must_check;
+
+/** ma_os_program_headers() - where those of the running program lie; 0 when unknown. */
+uintptr_t ma_os_program_headers(void);
+
+/**
  * ma_os_random() - unpredictable bytes
  *
  * Never blocks and never fails: where the kernel has none ready, the bytes the kernel gave this

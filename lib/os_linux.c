@@ -190,6 +190,41 @@ bool ma_os_unseal(void *ptr, size_t size)
 	return reprotect(ptr, size, PROT_READ | PROT_WRITE);
 }
 
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static bool populate_read(uintptr_t addr, size_t size)
+{
+	const int advice = 22; /* MADV_POPULATE_READ, Linux 5.14 */
+	int saved = errno;
+	bool done = madvise((void *)addr, size, advice) == 0;
+
+	errno = saved;
+	return done;
+}
+
+/* Emulators take advice for a hint, and any for good: is the page at 0 said to be readable? */
+static bool populate_is_honest(void)
+{
+	static _Atomic int known; /* 0: not yet asked */
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (ma_unlikely(answer == 0)) {
+		answer = populate_read(0, ma_os_page_size()) ? -1 : 1;
+		atomic_store_explicit(&known, answer, memory_order_relaxed);
+	}
+	return answer > 0;
+}
+
+bool ma_os_readable(const void *ptr, size_t size)
+{
+	return populate_is_honest() && populate_read((uintptr_t)ptr, size);
+}
+
+uintptr_t ma_os_program_headers(void)
+{
+	return (uintptr_t)getauxval(AT_PHDR);
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 /*
