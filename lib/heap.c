@@ -181,7 +181,7 @@ static ma_noinline void *alloc_once(struct ma_heap *heap, const struct ma_reques
 
 	if (ma_likely(!heap->hooked))
 		return alloc_plain(heap, req);
-	if (ma_hooks_is_sampled(heap))
+	if (ma_hooks_is_sampled(heap) && req->align <= heap->instance->pool.page)
 		ptr = alloc_large(heap, req, true);
 	if (ptr == NULL)
 		ptr = alloc_plain(heap, req);
@@ -224,11 +224,12 @@ void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-static ma_noinline void free_large(struct ma_instance *inst, struct ma_block *block, void *ptr)
+static ma_noinline void free_large(struct ma_instance *inst, struct ma_heap *heap,
+				   struct ma_block *block, void *ptr)
 {
 	if (!ma_prove_large(inst, block, ptr, MA_INVALID_FREE))
 		return;
-	ma_hooks_freed(inst, ptr);
+	ma_hooks_freed(inst, heap, ptr);
 	if (ma_large_free(&inst->larges, block))
 		(void)ma_decay_step(&inst->pool);
 }
@@ -269,7 +270,7 @@ static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *he
 
 	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
 		return;
-	ma_hooks_freed(inst, ptr);
+	ma_hooks_freed(inst, heap, ptr);
 	owner = atomic_load_explicit(ma_slab_owner(t.slab), memory_order_acquire);
 	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
 		free_owned(heap, t.slab, t.slot);
@@ -291,7 +292,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	enum ma_proof proof;
 
 	if (ma_unlikely(block == NULL || block->kind != MA_BLOCK_SLAB)) {
-		free_large(inst, block, ptr);
+		free_large(inst, heap, block, ptr);
 		return;
 	}
 	slab = ma_slab_of(block);
@@ -305,7 +306,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	    !ma_prove_failed(slab, ptr, proof, &slot, MA_INVALID_FREE))
 		return;
 	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
-		ma_hooks_freed(inst, ptr);
+		ma_hooks_freed(inst, heap, ptr);
 	free_owned(heap, slab, slot);
 }
 

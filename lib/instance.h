@@ -16,7 +16,9 @@
 
 struct ma_global {
 	alignas(MA_SEALED) struct ma_options options; /* read-only after init */
+	bool watched; /* calls take the long way: there is more to do; read-only after init */
 	alignas(MA_SEALED) struct ma_pagemap pagemap; /* of all instances */
+	struct ma_depot depot;
 	struct ma_instance instance;
 };
 
@@ -35,12 +37,19 @@ bool ma_global_ready(void) ma_must_check;
  */
 void ma_free_sized(void *ptr, size_t size, size_t align);
 
-/** ma_ending() - the program ends an object as if @origin had made it: report when not, if wanted. */
-ma_inline void ma_ending(const void *ptr, enum ma_origin origin)
-{
-	if (ma_unlikely(ma_global.options.alloc_dealloc_mismatch) && ptr != NULL)
-		ma_heap_check_origin(&ma_global.instance, ptr, origin);
-}
+/* Ways to end an object, where it matters who made it. */
+struct ma_ending {
+	size_t size;           /* as ma_free_sized() */
+	size_t align;          /* likewise */
+	enum ma_origin origin; /* as whose it is ended */
+	bool claims;           /* size and align are to be proven */
+};
+
+/** ma_watched_free() - free when ma_global.watched: with a look at who made the object. */
+void ma_watched_free(void *ptr, struct ma_ending ending);
+
+/** ma_watched_realloc() - look at who made the object that is to be resized. */
+void ma_watched_realloc(const void *ptr);
 
 /** ma_made() - note that @origin made a live object, if wanted. */
 ma_inline void *ma_made(void *ptr, enum ma_origin origin)

@@ -41,12 +41,16 @@ static void read_options(void)
 
 static void init_instance(void)
 {
+	const struct ma_options *options = &ma_global.options;
 	const struct ma_instance_config config = ma_global_config();
 	struct ma_random random;
 
 	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));
+	ma_depot_init(&ma_global.depot);
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
+	ma_global.watched = config.depot != NULL || config.check > 0 ||
+			    options->alloc_dealloc_mismatch;
 }
 
 /* What an attacker would like to change. A system with larger pages does without. */
@@ -186,13 +190,86 @@ static ma_cold void *no_memory(void)
 	return NULL;
 }
 
+/* ---- calls that are watched ------------------------------------------------------------------ */
+
+/*
+ * Reached by a jump from what the program called: the registers hold what the program left in them,
+ * and the stack of the program begins at this frame (stack.h).
+ */
+static ma_noinline void *watched_alloc(size_t size, size_t align, bool zero)
+{
+	const struct ma_request req = {.size = size, .align = align, .zero = zero};
+	struct ma_heap *heap = my_heap();
+	void *ptr;
+
+	if (heap == NULL)
+		return no_memory();
+	heap->frame = ma_stack_frame();
+	ptr = ma_heap_alloc_request(heap, &req);
+	heap->frame = NULL;
+	return ptr != NULL ? ptr : no_memory();
+}
+
+static void *realloc_at(struct ma_heap *heap, void *ptr, size_t size)
+{
+	void *resized = heap != NULL ? ma_heap_realloc(heap, ptr, size) : NULL;
+
+	return ma_likely(resized != NULL) ? resized : no_memory();
+}
+
+static ma_noinline void *watched_realloc(void *ptr, size_t size)
+{
+	struct ma_heap *heap = my_heap();
+	void *resized;
+
+	if (heap != NULL)
+		heap->frame = ma_stack_frame();
+	resized = realloc_at(heap, ptr, size);
+	if (heap != NULL)
+		heap->frame = NULL;
+	return resized;
+}
+
+static void end_object(void *ptr, const struct ma_ending *ending)
+{
+	const struct ma_request claim = {.size = ending->size, .align = ending->align};
+	struct ma_instance *inst = &ma_global.instance;
+
+	if (ma_global.options.alloc_dealloc_mismatch && ending->origin != MA_FROM_ANY)
+		ma_heap_check_origin(inst, ptr, ending->origin);
+	if (ending->claims)
+		ma_heap_free_sized(inst, mine, ptr, &claim);
+	else
+		ma_heap_free(inst, mine, ptr);
+}
+
+ma_noinline void ma_watched_free(void *ptr, struct ma_ending ending)
+{
+	if (ptr == NULL)
+		return;
+	if (mine != NULL)
+		mine->frame = ma_stack_frame();
+	end_object(ptr, &ending);
+	if (mine != NULL)
+		mine->frame = NULL;
+}
+
+ma_noinline void ma_watched_realloc(const void *ptr)
+{
+	if (ptr != NULL && ma_global.options.alloc_dealloc_mismatch)
+		ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC);
+}
+
 /* ---- the heap -------------------------------------------------------------------------------- */
 
 ma_export void *custom_malloc(size_t size)
 {
 	struct ma_heap *heap = my_heap();
-	void *ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
+	void *ptr;
 
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(size, 0, false);
+	ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
 	return ma_likely(ptr != NULL) ? ptr : no_memory();
 }
 
@@ -210,6 +287,8 @@ ma_export void *custom_calloc(size_t count, size_t size)
 
 	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
 		return no_memory();
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(req.size, 0, true);
 	return alloc_request(&req);
 }
 
@@ -221,6 +300,8 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(size, alignment, false);
 	return alloc_request(&req);
 }
 
@@ -231,6 +312,10 @@ ma_export void custom_free(void *ptr)
 
 	if (ma_unlikely(ptr == NULL))
 		return;
+	if (ma_unlikely(ma_global.watched)) {
+		ma_watched_free(ptr, (struct ma_ending){.origin = MA_FROM_ANY});
+		return;
+	}
 	if (ma_unlikely(heap == NULL) && !ma_global_ready())
 		return;
 	ma_heap_free(&ma_global.instance, heap, ptr);
@@ -238,17 +323,15 @@ ma_export void custom_free(void *ptr)
 
 ma_export void *custom_realloc(void *ptr, size_t size)
 {
-	struct ma_heap *heap = my_heap();
-	void *resized;
-
 	if (ptr == NULL)
 		return custom_malloc(size);
 	if (size == 0) {
 		custom_free(ptr);
 		return NULL;
 	}
-	resized = heap != NULL ? ma_heap_realloc(heap, ptr, size) : NULL;
-	return ma_likely(resized != NULL) ? resized : no_memory();
+	if (ma_unlikely(ma_global.watched))
+		return watched_realloc(ptr, size);
+	return realloc_at(my_heap(), ptr, size);
 }
 
 ma_export void *custom_reallocarray(void *ptr, size_t count, size_t size)

@@ -61,14 +61,18 @@ static void *new_or_null(size_t size, size_t align, enum ma_origin origin)
 
 static void delete_sized(void *ptr, size_t size, size_t align, enum ma_origin origin)
 {
-	ma_ending(ptr, origin);
-	ma_free_sized(ptr, size, align);
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_free(ptr, (struct ma_ending){size, align, origin, true});
+	else
+		ma_free_sized(ptr, size, align);
 }
 
 static void delete_plain(void *ptr, enum ma_origin origin)
 {
-	ma_ending(ptr, origin);
-	custom_free(ptr);
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_free(ptr, (struct ma_ending){.origin = origin});
+	else
+		custom_free(ptr);
 }
 
 #define NEW(mangled, params, expr)     \

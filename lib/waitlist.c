@@ -2,6 +2,8 @@
 
 #include "direct.h"
 #include "guard.h"
+#include "os.h"
+#include "pool_internal.h"
 #include "waitlist.h"
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
@@ -60,24 +62,29 @@ static bool is_sealed(const struct ma_waitlist *list, unsigned purpose)
 /*
  * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
  */
-static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
+	uint64_t now = ma_os_now_ms();
+	bool due;
+
 	ma_lock(&list->pool->lock);
+	due = ma_pool_is_due_locked(list->pool, now);
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
 	if (is_sealed(list, purpose))
 		(void)ma_guard_all(block);
+	return due;
 }
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
 	struct ma_block *old;
-	bool due = false;
+	bool due;
 
 	if (block->size > list->max)
 		return release(list, block);
-	retire(list, block, purpose);
+	due = retire(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, block->size);

@@ -157,7 +157,8 @@ REMOVALS = [
         "\tsize_t guard = policy->guarded ? pool->page : 0;\n", "\tsize_t guard = policy->guarded ? 0 : 0;\n",
         tests=["test_slab"]),
     Removal(
-        "samples", HEAP, "\tif (ma_hooks_is_sampled(heap))\n\t\tptr = alloc_large(heap, req, true);\n",
+        "samples", HEAP, "\tif (ma_hooks_is_sampled(heap) && req->align <= heap->instance->pool.page)\n"
+        "\t\tptr = alloc_large(heap, req, true);\n",
         tests=["test_heap"]),
 
     # ---- looking around ----
