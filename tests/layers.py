@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options random stack canary fill"
+SUPPORT = "base lock os text report options random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "sizeclass slab large quarantine heap"
 
@@ -25,6 +25,7 @@ ROOMS = {
     "options": "",
     "random": "",
     "stack": "",
+    "depot": "",
     "canary": "",
     "fill": "",
     "meta": "",
