@@ -70,10 +70,12 @@ static void fork_prepare(void)
 {
 	ma_pools_lock();
 	ma_instance_lock(&ma_global.instance);
+	ma_lock(&ma_global.depot.lock);
 }
 
 static void fork_parent(void)
 {
+	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 }
@@ -95,6 +97,7 @@ static void renew_secrets(void)
 
 static void fork_child(void)
 {
+	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 	ma_instance_forked(&ma_global.instance, mine);

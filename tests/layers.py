@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options config random stack canary fill"
+SUPPORT = "base lock os text report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "sizeclass slab large quarantine heap"
 
@@ -26,6 +26,7 @@ ROOMS = {
     "config": "",
     "random": "",
     "stack": "",
+    "depot": "",
     "canary": "",
     "fill": "",
     "meta": "",
