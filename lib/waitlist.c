@@ -6,6 +6,9 @@
 #include "pool_internal.h"
 #include "waitlist.h"
 
+/* Of blocks up to this most pages will be used, and a fault for each costs more. */
+#define POPULATE_MAX ((size_t)256 * 1024)
+
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
 	memset(list, 0, sizeof(*list));
@@ -124,6 +127,8 @@ struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, si
 		return NULL;
 	}
 	block->zero = true;
+	if (block->size <= POPULATE_MAX)
+		ma_os_populate(ma_block_ptr(block), block->size);
 	return block;
 }
 

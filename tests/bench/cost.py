@@ -83,6 +83,7 @@ def programs(directory):
         "small": [loop, "500", "5000000"],
         "large": [loop, "200000", "200000"],
         "python3": [sys.executable, "-c", PYTHON],
+        "python3-malloc": ["env", "PYTHONMALLOC=malloc", sys.executable, "-c", PYTHON],
         "sqlite3": ["sh", "-c", f"sqlite3 :memory: < {sqlite_script(directory)}"],
         "cc1": ["sh", "-c", f"gcc -O2 -D_GNU_SOURCE -I{lib} -S -o /dev/null -x c {lib}/heap.c && "
                             f"for f in {sources}; do gcc -O1 -D_GNU_SOURCE -I{lib} -S -o /dev/null $f; done"],
@@ -133,7 +134,7 @@ def cycles(command, environment):
 
 def environment(library, options):
     return {**os.environ, "LD_PRELOAD": str(library), "MEMALLOC_OPTIONS": options,
-            "PYTHONMALLOC": "malloc", "LC_ALL": "C"}
+            "LC_ALL": "C"}
 
 
 def measure(command, library, sets, rounds):
@@ -165,9 +166,9 @@ def main():
                 continue
             row = measure(command, args.library.resolve(), sets, args.rounds)
             if row is None:
-                print(f"{name:10} failed")
+                print(f"{name:14} failed")
                 continue
-            print(f"{name:10} {row[0] / 1e6:8.0f} M cycles  " + "  ".join(f"{n / row[0]:.3f}" for n in row),
+            print(f"{name:14} {row[0] / 1e6:8.0f} M cycles  " + "  ".join(f"{n / row[0]:.3f}" for n in row),
                   flush=True)
 
 
