@@ -36,6 +36,7 @@ struct ma_instance_config ma_global_config(void)
 		.check = options->check,
 		.depot = options->stacks > 0 || options->sample > 0 ? &ma_global.depot : NULL,
 		.deep = options->stacks == MA_OPTION_STACKS_FULL,
-		.seed = options->seed,
+		.seed = ma_global.seed,
+		.renewed = options->seed == 0,
 	};
 }
