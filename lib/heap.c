@@ -447,12 +447,10 @@ void ma_instance_unlock(struct ma_instance *inst)
 
 void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 {
-	bool seeded = inst->config.seed != 0;
-
 	if (heap != NULL)
 		ma_bins_forked(heap);
 	ma_bins_forked(&inst->shared);
-	if (seeded)
+	if (!inst->config.renewed)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */
 	ma_random_init(&inst->larges.random, 0);

@@ -88,6 +88,7 @@ struct ma_instance_config {
 	struct ma_depot *depot; /* where stacks are recorded; NULL: nowhere */
 	bool deep;              /* whatever that costs */
 	uint64_t seed;          /* 0: from the OS */
+	bool renewed;           /* a child of fork chooses anew */
 };
 
 struct ma_instance {

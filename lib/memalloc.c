@@ -39,12 +39,25 @@ static void read_options(void)
 	}
 }
 
+/* One number that a report can tell, and that repeats the run. */
+static uint64_t choose_seed(const struct ma_options *options)
+{
+	struct ma_random random;
+
+	if (options->seed != 0)
+		return options->seed;
+	ma_random_init(&random, 0);
+	return ma_random_next(&random) | 1;
+}
+
 static void init_instance(void)
 {
 	const struct ma_options *options = &ma_global.options;
-	const struct ma_instance_config config = ma_global_config();
+	struct ma_instance_config config;
 	struct ma_random random;
 
+	ma_global.seed = choose_seed(options);
+	config = ma_global_config();
 	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));
 	ma_depot_init(&ma_global.depot);

@@ -12,6 +12,7 @@
 
 static struct ma_lock table_lock = MA_LOCK_INIT;
 static struct memalloc_pool *table;
+static _Atomic uint64_t nmade; /* pools ever made: each makes other choices */
 
 /* ---- handles --------------------------------------------------------------------------------- */
 
@@ -100,6 +101,7 @@ static struct ma_instance_config config_of(const struct memalloc_pool_options *o
 	config.pool.fit = options->fit == MEMALLOC_FIT_BEST ? MA_FIT_BEST : MA_FIT_FIRST;
 	config.pool.first = options->initial > 0 ? options->initial : INITIAL;
 	config.pool.limit = options->limit;
+	config.seed += atomic_fetch_add(&nmade, 1) + 1;
 	return config;
 }
 
