@@ -361,7 +361,8 @@ void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin orig
 		ma_slab_set_origin(ma_slab_of(block), ptr, (unsigned)origin);
 }
 
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin)
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+			  enum ma_violation_kind kind)
 {
 	static const char *const why[] = {
 		[MA_FROM_MALLOC] = "came from malloc and is ended by delete",
@@ -371,7 +372,7 @@ void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_ori
 	struct ma_target t;
 	unsigned from;
 
-	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
+	if (!ma_prove(inst, ptr, kind, &t))
 		return;
 	from = t.slab != NULL ? ma_slot_origin(t.slot.state) : ma_large_of(t.block)->origin;
 	if (from != (unsigned)origin && from < sizeof(why) / sizeof(*why))

@@ -171,8 +171,12 @@ enum ma_origin { MA_FROM_MALLOC, MA_FROM_NEW, MA_FROM_NEW_ARRAY, MA_FROM_ANY };
 /** ma_heap_set_origin() - note who made a live object. The caller has just allocated it. */
 void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin origin);
 
-/** ma_heap_check_origin() - report when somebody else ends a live object than who made it. */
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin);
+/**
+ * ma_heap_check_origin() - report when somebody else ends a live object than who made it
+ * @kind:  of the report, when it is no live object
+ */
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+			  enum ma_violation_kind kind);
 
 /**
  * ma_heap_compact() - collect, empty the quarantine, return empty slabs, here and in the shared

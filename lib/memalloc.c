@@ -252,7 +252,7 @@ static void end_object(void *ptr, const struct ma_ending *ending)
 	struct ma_instance *inst = &ma_global.instance;
 
 	if (ma_global.options.alloc_dealloc_mismatch && ending->origin != MA_FROM_ANY)
-		ma_heap_check_origin(inst, ptr, ending->origin);
+		ma_heap_check_origin(inst, ptr, ending->origin, MA_INVALID_FREE);
 	if (ending->claims)
 		ma_heap_free_sized(inst, mine, ptr, &claim);
 	else
@@ -273,7 +273,7 @@ ma_noinline void ma_watched_free(void *ptr, struct ma_ending ending)
 ma_noinline void ma_watched_realloc(const void *ptr)
 {
 	if (ptr != NULL && ma_global.options.alloc_dealloc_mismatch)
-		ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC);
+		ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
 }
 
 /* ---- the heap -------------------------------------------------------------------------------- */

@@ -326,208 +326,209 @@ bool ma_os_seal(void *ptr, size_t size)
 bool ma_os_unseal(void *ptr, size_t size)
 {
 	return ma_os_seal(ptr, size);
+}
 
-	bool ma_os_readable(const void *ptr, size_t size)
-	{
-		(void)ptr;
-		(void)size;
-		return false;
+bool ma_os_readable(const void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+	return false;
+}
+
+uintptr_t ma_os_program_headers(void)
+{
+	return 0;
+}
+
+/* ---- services -------------------------------------------------------------------------------- */
+
+size_t ma_os_page_size(void)
+{
+	ready();
+	return fake.page;
+}
+
+void ma_os_random(void *buf, size_t size)
+{
+	unsigned char *bytes = buf;
+
+	ready();
+	for (size_t i = 0; i < size; i++) {
+		fake.random = fake.random * 6364136223846793005u + 1442695040888963407u;
+		bytes[i] = (unsigned char)(fake.random >> 56);
 	}
+}
 
-	uintptr_t ma_os_program_headers(void)
-	{
-		return 0;
-	}
+uint64_t ma_os_now_ms(void)
+{
+	return fake.now;
+}
 
-	/* ---- services -------------------------------------------------------------------------------- */
+void ma_os_write(int fd, const char *buf, size_t size)
+{
+	size_t n = ma_min(size, sizeof(fake.written) - 1 - fake.nwritten);
 
-	size_t ma_os_page_size(void)
-	{
-		ready();
-		return fake.page;
-	}
+	if (fd != 2)
+		return;
+	memcpy(fake.written + fake.nwritten, buf, n);
+	fake.nwritten += n;
+	fake.written[fake.nwritten] = '\0';
+}
 
-	void ma_os_random(void *buf, size_t size)
-	{
-		unsigned char *bytes = buf;
+unsigned ma_os_thread_id(void)
+{
+	return 1;
+}
 
-		ready();
-		for (size_t i = 0; i < size; i++) {
-			fake.random = fake.random * 6364136223846793005u + 1442695040888963407u;
-			bytes[i] = (unsigned char)(fake.random >> 56);
-		}
-	}
+const char *ma_os_getenv(const char *name)
+{
+	return name != NULL ? fake.env : NULL;
+}
 
-	uint64_t ma_os_now_ms(void)
-	{
-		return fake.now;
-	}
+size_t ma_os_read_file(const char *path, char *buf, size_t size)
+{
+	size_t n = ma_min(size, fake.file_size);
 
-	void ma_os_write(int fd, const char *buf, size_t size)
-	{
-		size_t n = ma_min(size, sizeof(fake.written) - 1 - fake.nwritten);
+	fake.file_reads++;
+	if (path == NULL || fake.file == NULL)
+		return SIZE_MAX;
+	memcpy(buf, fake.file, n);
+	return n;
+}
 
-		if (fd != 2)
-			return;
-		memcpy(fake.written + fake.nwritten, buf, n);
-		fake.nwritten += n;
-		fake.written[fake.nwritten] = '\0';
-	}
+void ma_os_program(char *buf, size_t size)
+{
+	size_t n = ma_min(strlen(fake.program), size - 1);
 
-	unsigned ma_os_thread_id(void)
-	{
-		return 1;
-	}
+	memcpy(buf, fake.program, n);
+	buf[n] = '\0';
+}
 
-	const char *ma_os_getenv(const char *name)
-	{
-		return name != NULL ? fake.env : NULL;
-	}
+void ma_os_abort(void)
+{
+	if (fake.on_abort != NULL)
+		fake.on_abort();
+	(void)fputs(fake.written, stderr);
+	abort();
+}
 
-	size_t ma_os_read_file(const char *path, char *buf, size_t size)
-	{
-		size_t n = ma_min(size, fake.file_size);
+/* ---- controls -------------------------------------------------------------------------------- */
 
-		fake.file_reads++;
-		if (path == NULL || fake.file == NULL)
-			return SIZE_MAX;
-		memcpy(buf, fake.file, n);
-		return n;
-	}
+void os_fake_fast(bool fast)
+{
+	fake.fast_next = fast;
+}
 
-	void ma_os_program(char *buf, size_t size)
-	{
-		size_t n = ma_min(strlen(fake.program), size - 1);
+void os_fake_set_page_size(size_t size)
+{
+	ready();
+	if (fake.nmap > 0)
+		die("the page size changes while something is mapped");
+	fake.page = size;
+}
 
-		memcpy(buf, fake.program, n);
-		buf[n] = '\0';
-	}
+void os_fake_set_offset(size_t npages)
+{
+	ready();
+	if (fake.nmap > 0)
+		die("the arena moves while something is mapped");
+	fake.offset = npages;
+}
 
-	void ma_os_abort(void)
-	{
-		if (fake.on_abort != NULL)
-			fake.on_abort();
-		(void)fputs(fake.written, stderr);
-		abort();
-	}
+void os_fake_set_now(uint64_t now)
+{
+	fake.now = now;
+}
 
-	/* ---- controls -------------------------------------------------------------------------------- */
+void os_fake_set_limit(size_t bytes)
+{
+	fake.limit = bytes;
+}
 
-	void os_fake_fast(bool fast)
-	{
-		fake.fast_next = fast;
-	}
+void os_fake_set_seed(uint64_t seed)
+{
+	fake.random = seed;
+}
 
-	void os_fake_set_page_size(size_t size)
-	{
-		ready();
-		if (fake.nmap > 0)
-			die("the page size changes while something is mapped");
-		fake.page = size;
-	}
+void os_fake_fail_at(size_t n)
+{
+	fake.fail_at = fake.calls + n;
+}
 
-	void os_fake_set_offset(size_t npages)
-	{
-		ready();
-		if (fake.nmap > 0)
-			die("the arena moves while something is mapped");
-		fake.offset = npages;
-	}
+void os_fake_fail_from(size_t n)
+{
+	fake.fail_from = fake.calls + n;
+}
 
-	void os_fake_set_now(uint64_t now)
-	{
-		fake.now = now;
-	}
+void os_fake_fail_mask(unsigned kinds)
+{
+	fake.mask = kinds;
+}
 
-	void os_fake_set_limit(size_t bytes)
-	{
-		fake.limit = bytes;
-	}
+void os_fake_lift(void)
+{
+	fake.fail_at = NEVER;
+	fake.fail_from = NEVER;
+}
 
-	void os_fake_set_seed(uint64_t seed)
-	{
-		fake.random = seed;
-	}
+size_t os_fake_calls(void)
+{
+	return fake.calls;
+}
 
-	void os_fake_fail_at(size_t n)
-	{
-		fake.fail_at = fake.calls + n;
-	}
+size_t os_fake_refused(void)
+{
+	return fake.refused;
+}
 
-	void os_fake_fail_from(size_t n)
-	{
-		fake.fail_from = fake.calls + n;
-	}
+size_t os_fake_mapped(void)
+{
+	return fake.mapped;
+}
 
-	void os_fake_fail_mask(unsigned kinds)
-	{
-		fake.mask = kinds;
-	}
+size_t os_fake_nmappings(void)
+{
+	return fake.nmap;
+}
 
-	void os_fake_lift(void)
-	{
-		fake.fail_at = NEVER;
-		fake.fail_from = NEVER;
-	}
+const char *os_fake_written(void)
+{
+	return fake.written;
+}
 
-	size_t os_fake_calls(void)
-	{
-		return fake.calls;
-	}
+void os_fake_forget(void)
+{
+	fake.nwritten = 0;
+	fake.written[0] = '\0';
+}
 
-	size_t os_fake_refused(void)
-	{
-		return fake.refused;
-	}
+void os_fake_on_abort(void (*hook)(void))
+{
+	fake.on_abort = hook;
+}
 
-	size_t os_fake_mapped(void)
-	{
-		return fake.mapped;
-	}
+void os_fake_on_unmap(void (*hook)(void))
+{
+	fake.on_unmap = hook;
+}
 
-	size_t os_fake_nmappings(void)
-	{
-		return fake.nmap;
-	}
+void os_fake_set_file(const char *text, size_t size)
+{
+	fake.file = text;
+	fake.file_size = size;
+}
 
-	const char *os_fake_written(void)
-	{
-		return fake.written;
-	}
+size_t os_fake_file_reads(void)
+{
+	return fake.file_reads;
+}
 
-	void os_fake_forget(void)
-	{
-		fake.nwritten = 0;
-		fake.written[0] = '\0';
-	}
+void os_fake_set_program(const char *name)
+{
+	fake.program = name;
+}
 
-	void os_fake_on_abort(void (*hook)(void))
-	{
-		fake.on_abort = hook;
-	}
-
-	void os_fake_on_unmap(void (*hook)(void))
-	{
-		fake.on_unmap = hook;
-	}
-
-	void os_fake_set_file(const char *text, size_t size)
-	{
-		fake.file = text;
-		fake.file_size = size;
-	}
-
-	size_t os_fake_file_reads(void)
-	{
-		return fake.file_reads;
-	}
-
-	void os_fake_set_program(const char *name)
-	{
-		fake.program = name;
-	}
-
-	void os_fake_setenv(const char *value)
-	{
-		fake.env = value;
-	}
+void os_fake_setenv(const char *value)
+{
+	fake.env = value;
+}
