@@ -56,7 +56,7 @@ static void read_config(struct world *w)
 	if (b & 0x40)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
-	config->quarantine = waits[a >> 1 & 3];
+	config->quarantine.cap = waits[a >> 1 & 3];
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];

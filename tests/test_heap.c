@@ -26,7 +26,7 @@ static void restart(size_t quarantine, size_t limit)
 {
 	struct ma_instance_config config = rooms_config();
 
-	config.quarantine = quarantine;
+	config.quarantine.cap = quarantine;
 	config.pool.limit = limit;
 	rooms_end();
 	(void)fixture_reset(NULL);

@@ -5,9 +5,23 @@
 
 static struct ma_random random_;
 
+static struct ma_slab_policy policy;
+
+static struct ma_slab *create(unsigned class_idx, size_t growth)
+{
+	const struct ma_slab_source source = {
+		.pool = &rooms.inst.pool,
+		.waitlist = &rooms.inst.waitlist,
+		.policy = &policy,
+		.random = &random_,
+	};
+
+	return ma_slab_create(&source, class_idx, growth);
+}
+
 static struct ma_slab *make(size_t slot)
 {
-	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, ma_class_of(slot), 0, &random_);
+	struct ma_slab *slab = create(ma_class_of(slot), 0);
 
 	assert_non_null(slab);
 	assert_int_equal(slab->slot, slot);
@@ -22,20 +36,25 @@ static void *arm(struct ma_slab *slab, size_t size)
 /* As the owner frees, without quarantine. */
 static void put(struct ma_slab *slab, void *ptr)
 {
-	if (slab->filled)
-		ma_fill_zero(ptr, slab->slot);
+	ma_slab_retire(slab, slot_of(ptr), ma_slab_load(slab, slot_of(ptr)));
 	ma_slab_put(slab, slot_of(ptr));
+}
+
+static uint64_t secret_of(const struct ma_slab *slab, const void *ptr)
+{
+	return ma_slot_secret(slab, ma_slab_load(slab, slot_of(ptr)));
 }
 
 static void destroy(struct ma_slab *slab)
 {
 	assert_sound(ma_slab_check(slab));
-	(void)ma_slab_destroy(slab);
+	(void)ma_slab_destroy(slab, &rooms.inst.waitlist);
 }
 
 static int setup(void **state)
 {
 	ma_random_init(&random_, 7);
+	policy = (struct ma_slab_policy){.fill_max = 256};
 	return rooms_setup(state);
 }
 
@@ -43,7 +62,7 @@ static int setup(void **state)
 
 static void check_creation(unsigned c, size_t growth)
 {
-	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, c, growth, &random_);
+	struct ma_slab *slab = create(c, growth);
 	const struct ma_block *block;
 
 	assert_non_null(slab);
@@ -57,7 +76,7 @@ static void check_creation(unsigned c, size_t growth)
 	assert_int_equal(atomic_load(ma_slab_owner(slab)), 0);
 	assert_sound(ma_slab_check(slab));
 	assert_sound(ma_pool_check(&rooms.inst.pool));
-	(void)ma_slab_destroy(slab);
+	(void)ma_slab_destroy(slab, &rooms.inst.waitlist);
 }
 
 static void create_every_class(void)
@@ -102,7 +121,7 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	os_fake_fail_from(1);
-	assert_null(ma_slab_create(&rooms.inst.pool, 0, 0, &random_));
+	assert_null(create(0, 0));
 	os_fake_lift();
 	assert_int_equal(rooms.inst.meta.in_use, in_use);
 	destroy(make(16));
@@ -167,7 +186,7 @@ static void check_sizes(size_t slot)
 		struct ma_slot found;
 
 		assert_int_equal((uintptr_t)ptr % MA_ALIGN, 0);
-		assert_true(ma_canary_intact(ptr + size));
+		assert_true(ma_canary_intact(ptr + size, secret_of(slab, ptr)));
 		assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_OK);
 		assert_int_equal(ma_slot_size(slab, found), size);
 		assert_int_equal(found.idx, slot_of(ptr));
@@ -198,7 +217,7 @@ static void test_state_letters(void **state)
 
 	(void)state;
 	assert_int_equal(ma_slab_state(slab, idx), 'l');
-	atomic_store(&slab->states[idx], MA_SLOT_RETIRED);
+	ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
 	assert_int_equal(ma_slab_state(slab, idx), 'r');
 	put(slab, ptr);
 	assert_int_equal(ma_slab_state(slab, idx), 'f');
@@ -251,7 +270,7 @@ static void test_slots_that_are_not_live_are_not_proven(void **state)
 
 	(void)state;
 	assert_int_equal(ma_slab_prove(slab, ma_slab_slot_ptr(slab, fresh), &found), MA_PROOF_FREE);
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	ma_slab_set_phase(slab, slot_of(ptr), MA_SLOT_RETIRED);
 	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
 	put(slab, ptr);
 	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
@@ -302,7 +321,7 @@ static void test_the_overrun_report(void **state)
 		       (void *)ptr);
 	assert_reports(words, ma_slab_overrun(slab, slot));
 	assert_reports("one zero byte past the end", ma_slab_overrun(slab, slot));
-	ma_canary_put(ptr + 20);
+	ma_canary_put(ptr + 20, secret_of(slab, ptr));
 }
 
 /* ---- writes after free ----------------------------------------------------------------------- */
@@ -407,10 +426,10 @@ static void test_two_frees_at_once_are_seen(void **state)
 
 	(void)state;
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	ma_slab_set_phase(slab, slot_of(ptr), MA_SLOT_RETIRED);
 	assert_reports("double free", (void)ma_slab_collect(slab));
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_FREE);
+	ma_slab_set_phase(slab, slot_of(ptr), MA_SLOT_FREE);
 	assert_reports("was freed by two threads at once", (void)ma_slab_collect(slab));
 }
 
@@ -426,9 +445,7 @@ static struct ma_slab *mixed(size_t slot)
 		ptr[i] = arm(slab, i);
 	for (size_t i = 0; i < 3; i++)
 		put(slab, ptr[i]);
-	if (slab->filled)
-		ma_fill_zero(ptr[3], slab->slot);
-	atomic_store(&slab->states[slot_of(ptr[3])], MA_SLOT_RETIRED);
+	ma_slab_retire(slab, slot_of(ptr[3]), ma_slab_load(slab, slot_of(ptr[3])));
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr[4])));
 	assert_sound(ma_slab_check(slab));
 	return slab;
@@ -488,13 +505,15 @@ static void test_s2_exchanged(void **state)
 	struct ma_slab *slab = mixed(48);
 	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
 	uint32_t live = first_in_state(slab, 'l');
-	uint8_t kept = slab->states[live];
+	unsigned kept = ma_slab_load(slab, live);
 
 	(void)state;
 	memset(ma_slab_slot_ptr(slab, live), 0, 48);
-	slab->states[fresh] = kept;
-	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + 48 - MA_CANARY - (kept - 1u));
-	slab->states[live] = MA_SLOT_FREE;
+	ma_slab_store(slab, fresh, kept);
+	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + 48 - MA_CANARY -
+			      ma_slab_slack(slab, live, kept),
+		      ma_slot_secret(slab, kept));
+	ma_slab_set_phase(slab, live, MA_SLOT_FREE);
 	assert_broken("S2", ma_slab_check(slab));
 }
 
@@ -517,7 +536,7 @@ static void test_s4(void **state)
 	uint32_t live = first_in_state(slab, 'l');
 
 	(void)state;
-	corrupt("S4", slab->states[live], MA_SLOT_RETIRED + 1);
+	corrupt("S4", slab->states[live], MA_SLOT_LEAVING);
 	corrupt("S4", slab->states[live], UINT8_MAX);
 	corrupt("S4", slab->states[live], 48 - MA_CANARY + 2);
 	slab = mixed(1024);
@@ -530,11 +549,14 @@ static void test_s5(void **state)
 {
 	struct ma_slab *slab = mixed(48);
 	uint32_t live = first_in_state(slab, 'l');
-	uint32_t slack = slab->states[live];
+	uint16_t kept = slab->states[live];
+	char *end = ma_slab_slot_ptr(slab, live) + 47;
 
 	(void)state;
-	corrupt("S5", slab->states[live], (uint8_t)(slack - 1));
-	corrupt("S5", ma_canary_secret, 1);
+	corrupt("S5", slab->states[live], (uint16_t)(kept - 1));
+	corrupt("S5", slab->states[live], (uint16_t)(kept ^ MA_SLOT_LIFE));
+	corrupt("S5", slab->secret, 1);
+	corrupt("S5", *end, 1);
 	slab = mixed(1024);
 	live = first_in_state(slab, 'l');
 	corrupt("S5", slab->wide[live], slab->wide[live] - 1);
