@@ -57,6 +57,15 @@ static void read_config(struct world *w)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
 	config->quarantine.cap = waits[a >> 1 & 3];
+	config->quarantine.bytes = seed & 8 ? 2000 : SIZE_MAX / 2;
+	config->quarantine.shuffled = (seed & 2) != 0;
+	config->slab.fill_max = seed & 2 ? 32768 : 256;
+	config->slab.shuffled = (seed & 2) != 0;
+	config->slab.guarded = (seed & 2) != 0;
+	config->guard_large = (seed & 1) != 0;
+	config->wait = seed & 1 ? 300000 : 0;
+	config->wait_sealed = (seed & 16) != 0;
+	config->sample = seed & 4 ? 7 : 0;
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
@@ -133,12 +142,10 @@ struct tally {
 static void tally_slab(struct tally *tally, const struct ma_slab *slab)
 {
 	for (uint32_t i = 0; i < slab->nslots; i++) {
-		uint8_t state = atomic_load_explicit(&slab->states[i], memory_order_relaxed);
-		size_t slack = state == MA_SLOT_WIDE ? atomic_load(&slab->wide[i]) : state - 1u;
-
-		if (state == MA_SLOT_FREE || ma_slab_state(slab, i) != 'l')
+		if (ma_slab_state(slab, i) != 'l')
 			continue;
-		tally->bytes += slab->slot - MA_CANARY - slack;
+		tally->bytes += slab->slot - MA_CANARY -
+				ma_slab_slack(slab, i, ma_slab_load(slab, i));
 		tally->n++;
 	}
 }
@@ -445,6 +452,9 @@ static void check_empty(const struct ma_instance *inst)
 	size_t in_use = left_over(pool);
 
 	in_use += inst->nheaps * piece(sizeof(struct ma_heap));
+	if (inst->config.quarantine.cap > MA_QUARANTINE_INLINE)
+		in_use += inst->nheaps *
+			  piece(inst->config.quarantine.cap * sizeof(struct ma_retired));
 	in_use += piece(set->cap * sizeof(*set->table)) + piece(set->tree_bytes);
 	for (const struct ma_block *b = pool->spare; b != NULL; b = b->next)
 		in_use += piece(sizeof(*b));

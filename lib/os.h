@@ -109,6 +109,12 @@ ma_inline bool ma_os_discard(void *ptr, size_t size)
 	return false;
 }
 
+/** ma_os_guarded_size() - bytes that ma_os_map_guarded() takes for @size. */
+ma_inline size_t ma_os_guarded_size(size_t size)
+{
+	return size + 2 * ma_os_page_size();
+}
+
 /**
  * ma_os_map_guarded() - fresh memory with an inaccessible page on both sides
  *
@@ -118,7 +124,7 @@ ma_inline bool ma_os_discard(void *ptr, size_t size)
 ma_inline void *ma_os_map_guarded(size_t size)
 {
 	size_t page = ma_os_page_size();
-	char *ptr = ma_os_map(size + 2 * page);
+	char *ptr = ma_os_map(ma_os_guarded_size(size));
 
 	if (ptr == NULL)
 		return NULL;
@@ -132,7 +138,7 @@ ma_inline void ma_os_discard_guarded(void *ptr, size_t size)
 {
 	size_t page = ma_os_page_size();
 
-	(void)ma_os_discard((char *)ptr - page, size + 2 * page);
+	(void)ma_os_discard((char *)ptr - page, ma_os_guarded_size(size));
 }
 
 /**

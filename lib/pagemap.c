@@ -103,9 +103,9 @@ void ma_pagemap_set(struct ma_pagemap *map, uintptr_t addr, size_t size, struct 
 
 size_t ma_pagemap_size(const struct ma_pagemap *map)
 {
-	size_t size = root_bytes();
+	size_t size = ma_os_guarded_size(root_bytes());
 
 	for (const struct ma_pagemap_leaf *l = atomic_load(&map->leaves); l != NULL; l = l->next)
-		size += leaf_bytes();
+		size += ma_os_guarded_size(leaf_bytes());
 	return size;
 }

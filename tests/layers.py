@@ -13,7 +13,7 @@ import rules
 
 SUPPORT = "base lock os text report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
-HEAP = "sizeclass slab large quarantine heap"
+HEAP = "guard waitlist sizeclass slab large quarantine heap"
 
 # Bottom-up: a room, and the rooms it may include beside SUPPORT.
 ROOMS = {
@@ -39,22 +39,29 @@ ROOMS = {
     "pool_internal": POOL,
     "direct": POOL + " pool_internal",
     "decay": POOL + " pool_internal",
+    "guard": POOL,
+    "waitlist": POOL + " pool_internal direct guard",
     "sizeclass": "",
-    "slab": POOL + " sizeclass",
-    "large": POOL + " direct",
-    "quarantine": POOL + " sizeclass slab",
-    "heap": POOL + " direct decay sizeclass slab large quarantine",
+    "slab": POOL + " guard waitlist sizeclass",
+    "large": POOL + " direct guard waitlist",
+    "quarantine": POOL + " waitlist sizeclass slab",
+    "heap": POOL + " direct decay guard waitlist sizeclass slab large quarantine",
     "bins": POOL + " direct decay " + HEAP,
+    "proof": POOL + " " + HEAP,
+    "sweep": POOL + " " + HEAP,
+    "hooks": POOL + " sweep " + HEAP,
     "instance": POOL + " " + HEAP,
-    "memalloc": POOL + " direct decay instance " + HEAP,
-    "pools": POOL + " direct decay instance memalloc " + HEAP,
+    "memalloc": POOL + " direct decay sweep instance " + HEAP,
+    "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
     "dump": POOL + " direct decay instance memalloc " + HEAP,
+    "fault": POOL + " instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "shim": "instance memalloc",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc"}
+PART_OF = {"pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
+           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
@@ -65,7 +72,7 @@ ORDER = list(ROOMS)
 
 def room_of(name):
     """The room a file belongs to: validators and variants belong to the room they stand behind."""
-    return re.sub(r"(_check|_linux|_cxx)?\.(c|h|def)$", "", name)
+    return re.sub(r"(_check|_report|_linux|_cxx)?\.(c|h|def)$", "", name)
 
 
 def may_include(name, included):

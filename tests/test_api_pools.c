@@ -243,8 +243,8 @@ static void test_limit_of_less_than_a_page(void **state)
 }
 
 /*
- * Two holes, of what is too large to wait before it is used again; the lower one larger than needed: first
- * fit takes that, best fit the other.
+ * Two holes, of what is too large to wait before it is used again; the lower one larger than
+ * needed: first fit takes that, best fit the other.
  */
 static void check_fit(enum memalloc_fit fit)
 {

@@ -330,15 +330,16 @@ static void check_write_after_free(size_t slot, size_t at)
 {
 	struct ma_slab *slab = make(slot);
 	unsigned char *ptr = arm(slab, slot - MA_CANARY);
-	size_t shown = at < slot - 8 ? at : slot - 8;
+	bool behind = at == slot - 1;
 	char words[128];
 
 	put(slab, ptr);
 	assert_sound(ma_slab_check(slab));
 	ptr[at] = 'x';
 	assert_broken("S6", ma_slab_check(slab));
-	(void)snprintf(words, sizeof(words), "memalloc: write after free: %p was written",
-		       (void *)(ptr + shown));
+	(void)snprintf(words, sizeof(words), "memalloc: %s: %p %s",
+		       behind ? "heap underflow" : "write after free", (void *)(ptr + at),
+		       behind ? "in front of an object" : "was written");
 	assert_reports(words, (void)arm(slab, 1));
 	ptr[at] = 0;
 	/* The jump out of arm() left the slot taken. */
@@ -428,9 +429,11 @@ static void test_two_frees_at_once_are_seen(void **state)
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
 	ma_slab_set_phase(slab, slot_of(ptr), MA_SLOT_RETIRED);
 	assert_reports("double free", (void)ma_slab_collect(slab));
+	atomic_store(&slab->remote[slot_of(ptr) / 64], 0);
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
 	ma_slab_set_phase(slab, slot_of(ptr), MA_SLOT_FREE);
 	assert_reports("was freed by two threads at once", (void)ma_slab_collect(slab));
+	atomic_store(&slab->remote[slot_of(ptr) / 64], 0);
 }
 
 /* ---- rules ----------------------------------------------------------------------------------- */
