@@ -56,7 +56,9 @@ static void read_config(struct world *w)
 	if (b & 0x40)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
-	config->quarantine = waits[a >> 1 & 3];
+	config->slab.fill_max = MA_FILL_MAX;
+	config->quarantine.cap = waits[a >> 1 & 3];
+	config->quarantine.bytes = SIZE_MAX;
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
@@ -133,12 +135,10 @@ struct tally {
 static void tally_slab(struct tally *tally, const struct ma_slab *slab)
 {
 	for (uint32_t i = 0; i < slab->nslots; i++) {
-		uint8_t state = atomic_load_explicit(&slab->states[i], memory_order_relaxed);
-		size_t slack = state == MA_SLOT_WIDE ? atomic_load(&slab->wide[i]) : state - 1u;
-
-		if (state == MA_SLOT_FREE || ma_slab_state(slab, i) != 'l')
+		if (ma_slab_state(slab, i) != 'l')
 			continue;
-		tally->bytes += slab->slot - MA_CANARY - slack;
+		tally->bytes += slab->slot - MA_CANARY -
+				ma_slab_slack(slab, i, ma_slab_load(slab, i));
 		tally->n++;
 	}
 }
@@ -438,13 +438,28 @@ static size_t left_over(const struct ma_pool *pool)
 	return in_use;
 }
 
+/* Heaps, and what their quarantines have beside them. */
+static size_t held_by_heaps(const struct ma_instance *inst)
+{
+	size_t sum = 0;
+
+	for (const struct ma_heap *h = inst->heaps; h != NULL; h = h->next) {
+		const struct ma_quarantine *q = &h->quarantine;
+
+		sum += piece(sizeof(*h));
+		if (q->entry != q->few)
+			sum += piece(q->cap * sizeof(*q->entry));
+	}
+	return sum;
+}
+
 static void check_empty(const struct ma_instance *inst)
 {
 	const struct ma_pool *pool = &inst->pool;
 	const struct ma_region_set *set = &pool->regions;
 	size_t in_use = left_over(pool);
 
-	in_use += inst->nheaps * piece(sizeof(struct ma_heap));
+	in_use += held_by_heaps(inst);
 	in_use += piece(set->cap * sizeof(*set->table)) + piece(set->tree_bytes);
 	for (const struct ma_block *b = pool->spare; b != NULL; b = b->next)
 		in_use += piece(sizeof(*b));

