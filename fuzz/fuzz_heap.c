@@ -71,7 +71,7 @@ static void check_slack(struct world *w, const struct model_object *o)
 	size_t need = ma_align_up(o->size + MA_CANARY, page_of(w));
 	size_t most = need;
 
-	if (block->kind != MA_BLOCK_LARGE)
+	if (!w->plain || block->kind != MA_BLOCK_LARGE)
 		return;
 	if (block->region->direct && o->align > page_of(w))
 		most = ma_align_up(o->size + MA_CANARY + o->align, page_of(w));

@@ -57,15 +57,16 @@ static void read_config(struct world *w)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
 	config->quarantine.cap = waits[a >> 1 & 3];
-	config->quarantine.bytes = seed & 8 ? 2000 : SIZE_MAX / 2;
+	config->quarantine.bytes = seed & 8 ? 2000 : SIZE_MAX;
 	config->quarantine.shuffled = (seed & 2) != 0;
-	config->slab.fill_max = seed & 2 ? 32768 : 256;
+	config->slab.fill_max = seed & 2 ? 32768 : MA_FILL_MAX;
 	config->slab.shuffled = (seed & 2) != 0;
 	config->slab.guarded = (seed & 2) != 0;
 	config->guard_large = (seed & 1) != 0;
 	config->wait = seed & 1 ? 300000 : 0;
 	config->wait_sealed = (seed & 16) != 0;
 	config->sample = seed & 4 ? 7 : 0;
+	w->plain = !config->guard_large && config->wait == 0 && config->sample == 0;
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
@@ -285,7 +286,8 @@ bool world_must_stay(struct world *w, unsigned inst, const struct model_object *
 	const struct ma_block *block;
 	size_t have;
 
-	if (object->align > MA_ALIGN || size > DIRECT_MIN || object->size + MA_CANARY > DIRECT_MIN)
+	if (!w->plain || object->align > MA_ALIGN || size > DIRECT_MIN ||
+	    object->size + MA_CANARY > DIRECT_MIN)
 		return false;
 	block = ma_pagemap_get(&w->pagemap, (uintptr_t)object->ptr);
 	if (old != MA_NCLASSES || new != MA_NCLASSES)
@@ -306,7 +308,7 @@ struct world_choice world_choose(struct world *w, unsigned inst, size_t size, si
 	size_t least = SIZE_MAX;
 
 	align = ma_max(align, pool->page);
-	if (size > MA_REGION_MAX || is_direct(size, align) ||
+	if (!w->plain || size > MA_REGION_MAX || is_direct(size, align) ||
 	    class_of(&w->instance[inst], size, align) < MA_NCLASSES)
 		return choice;
 	size = ma_align_up(size + MA_CANARY, pool->page);
@@ -445,16 +447,28 @@ static size_t left_over(const struct ma_pool *pool)
 	return in_use;
 }
 
+/* Heaps, and what their quarantines have beside them. */
+static size_t held_by_heaps(const struct ma_instance *inst)
+{
+	size_t sum = 0;
+
+	for (const struct ma_heap *h = inst->heaps; h != NULL; h = h->next) {
+		const struct ma_quarantine *q = &h->quarantine;
+
+		sum += piece(sizeof(*h));
+		if (q->entry != q->few)
+			sum += piece(q->cap * sizeof(*q->entry));
+	}
+	return sum;
+}
+
 static void check_empty(const struct ma_instance *inst)
 {
 	const struct ma_pool *pool = &inst->pool;
 	const struct ma_region_set *set = &pool->regions;
 	size_t in_use = left_over(pool);
 
-	in_use += inst->nheaps * piece(sizeof(struct ma_heap));
-	if (inst->config.quarantine.cap > MA_QUARANTINE_INLINE)
-		in_use += inst->nheaps *
-			  piece(inst->config.quarantine.cap * sizeof(struct ma_retired));
+	in_use += held_by_heaps(inst);
 	in_use += piece(set->cap * sizeof(*set->table)) + piece(set->tree_bytes);
 	for (const struct ma_block *b = pool->spare; b != NULL; b = b->next)
 		in_use += piece(sizeof(*b));

@@ -75,8 +75,8 @@ static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned pu
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
-	if (is_sealed(list, purpose))
-		(void)ma_guard_all(block);
+	if (is_sealed(list, purpose) && ma_guard_all(block))
+		block->zero = true;
 	return due;
 }
 
@@ -126,7 +126,6 @@ struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, si
 		(void)release(list, block);
 		return NULL;
 	}
-	block->zero = true;
 	if (block->size <= POPULATE_MAX)
 		ma_os_populate(ma_block_ptr(block), block->size);
 	return block;

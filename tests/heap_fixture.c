@@ -6,8 +6,8 @@ struct ma_instance_config rooms_config(void)
 {
 	const struct ma_instance_config config = {
 		.pool = {.retain = (size_t)256 * 1024, .age_ms = 1000},
-		.slab = {.fill_max = 256},
-		.quarantine = {.bytes = SIZE_MAX / 2},
+		.slab = {.fill_max = MA_FILL_MAX},
+		.quarantine = {.bytes = SIZE_MAX},
 		.seed = 1,
 	};
 

@@ -16,7 +16,10 @@ struct rooms {
 
 extern struct rooms rooms;
 
-/** rooms_config() - what tests start from: seed 1, no quarantine, pages age a second. */
+/**
+ * rooms_config() - what tests start from: seed 1, small slots filled, no quarantine and no bound to
+ * its bytes, no guards, nothing waits, pages age a second.
+ */
 struct ma_instance_config rooms_config(void);
 
 /** rooms_start() - make the instance and its two heaps on an OS that was just reset. */

@@ -135,7 +135,7 @@ REMOVALS = [
         cases=["memory comes back at once, 200000 bytes"]),
     Removal(
         "freed large objects are inaccessible", WAITLIST,
-        "\tif (is_sealed(list, purpose))\n\t\t(void)ma_guard_all(block);\n", "",
+        "\tif (is_sealed(list, purpose) && ma_guard_all(block))\n\t\tblock->zero = true;\n", "",
         tests=["test_waitlist"],
         cases=["write after free, first byte, 200000 bytes"], profile="strict"),
     Removal(
