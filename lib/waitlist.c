@@ -28,15 +28,11 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 	return block;
 }
 
-/* A block whose guards the OS does not lift stays as it is, for good. */
+/* A block whose guards the OS does not lift stays as it is, retired, for good. */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {
-	if (!ma_guard_lift(block)) {
-		ma_lock(&list->pool->lock);
-		list->pool->counts.stranded += block->size;
-		ma_unlock(&list->pool->lock);
+	if (!ma_guard_lift(block))
 		return false;
-	}
 	if (!block->region->direct)
 		return ma_pool_free(list->pool, block);
 	ma_direct_free(list->pool, block);
@@ -64,8 +60,9 @@ static bool is_sealed(const struct ma_waitlist *list, unsigned purpose)
 
 /*
  * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
+ * Return: whether free pages have come of age.
  */
-static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
 	uint64_t now = ma_os_now_ms();
 	bool due;
@@ -75,19 +72,18 @@ static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned pu
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
-	if (is_sealed(list, purpose) && ma_guard_all(block))
-		block->zero = true;
 	return due;
 }
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
+	bool due = mark(list, block, purpose);
 	struct ma_block *old;
-	bool due;
 
 	if (block->size > list->max)
-		return release(list, block);
-	due = retire(list, block, purpose);
+		return release(list, block) || due;
+	if (is_sealed(list, purpose) && ma_guard_all(block))
+		block->zero = true;
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, block->size);
