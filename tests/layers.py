@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options random canary fill"
+SUPPORT = "base lock os text place report options random canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "sizeclass slab large quarantine heap"
 
@@ -21,6 +21,7 @@ ROOMS = {
     "lock": "",
     "os": "",
     "text": "",
+    "place": "",
     "report": "",
     "options": "",
     "random": "",
@@ -51,7 +52,8 @@ ROOMS = {
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc"}
+PART_OF = {"pool_internal": "pool", "bins": "heap",
+           "pools": "memalloc", "worker": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
