@@ -23,6 +23,10 @@ ROOMS = {
     "text": "",
     "place": "",
     "report": "",
+    "guess": "",
+    "facts": "",
+    "report_plain": "facts",
+    "report_json": "facts",
     "options": "",
     "random": "",
     "canary": "",
@@ -52,8 +56,8 @@ ROOMS = {
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap",
-           "pools": "memalloc", "worker": "memalloc"}
+PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
+           "pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
