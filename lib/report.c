@@ -253,11 +253,7 @@ static _Noreturn void nested(const struct ma_violation *v)
 	int fd = open_log();
 
 	ma_text_init(&text, buf, sizeof(buf), fd);
-	if (config.json) {
-		ma_json_nested(&text, v);
-	} else {
-		ma_plain_nested(&text, v);
-	}
+	(config.json ? ma_json_nested : ma_plain_nested)(&text, v);
 	ma_text_flush(&text);
 	close_log(fd);
 	ma_os_abort_now();

@@ -52,12 +52,14 @@ ROOMS = {
     "pools": POOL + " direct decay instance memalloc " + HEAP,
     "dump": POOL + " direct decay instance memalloc " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
+    "violations": "memalloc",
     "shim": "instance memalloc",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
-           "pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc"}
+           "pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc",
+           "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
