@@ -5,8 +5,8 @@
  * functions, so that a test can replace them (tests/os_fake.c) and make any of them fail.
  *
  * Rules:
- *   O1  Every call may fail, and says so by its return value; none prints, none aborts but
- *       ma_os_abort().
+ *   O1  Every call may fail, and says so by its return value; none prints, none ends the process
+ *       but those that are for that.
  *   O2  Mapped memory is readable, writable, zero, and aligned to a page.
  *   O3  Sizes are whole pages. Addresses handed back were handed out.
  *   O4  errno is left as it was found.
@@ -177,11 +177,37 @@ uint64_t ma_os_now_ms(void);
 /** ma_os_write() - write to a descriptor until done or refused. Async-signal-safe. */
 void ma_os_write(int fd, const char *buf, size_t size);
 
-/** ma_os_thread_id() - the kernel's number of the calling thread. */
+/** ma_os_open() - open a file for reading. Async-signal-safe. Return: a descriptor, or -1. */
+int ma_os_open(const char *path) ma_must_check;
+
+/**
+ * ma_os_append() - open a file for writing at its end, after creating it if need be
+ *
+ * Only its owner may read what is created: reports tell of memory. Async-signal-safe.
+ * Return: a descriptor that programs started from here do not get, or -1.
+ */
+int ma_os_append(const char *path) ma_must_check;
+
+/**
+ * ma_os_read() - read at most @size bytes. Async-signal-safe.
+ *
+ * Return: how many were read; 0 at the end of the file, or when refused.
+ */
+size_t ma_os_read(int fd, char *buf, size_t size) ma_must_check;
+
+/** ma_os_close() - close a descriptor. Async-signal-safe. */
+void ma_os_close(int fd);
+
+/** ma_os_sleep_ms() - let at least @ms milliseconds pass, fewer when a signal comes. */
+void ma_os_sleep_ms(unsigned ms);
+
+/** ma_os_thread_id() - the kernel's number of the calling thread. Never 0. */
 unsigned ma_os_thread_id(void);
 
 /** ma_os_fault_is_write() - whether a fault, by its ucontext_t, was a write; false if unknown. */
 bool ma_os_fault_is_write(const void *context);
+/** ma_os_process_id() - the kernel's number of this process. */
+unsigned ma_os_process_id(void);
 
 /** ma_os_getenv() - an environment variable, NULL when unset or in a set-id program. */
 const char *ma_os_getenv(const char *name);
@@ -201,7 +227,21 @@ size_t ma_os_read_file(const char *path, char *buf, size_t size);
  */
 void ma_os_program(char *buf, size_t size);
 
-/** ma_os_abort() - end the process with SIGABRT. */
+/** ma_os_abort() - end the process with SIGABRT; the program's handler for it is run first. */
 void ma_os_abort(void) __attribute__((noreturn));
+
+/** ma_os_abort_now() - end the process with SIGABRT, whatever the program wants to do with it. */
+void ma_os_abort_now(void) __attribute__((noreturn));
+
+/** ma_os_trap() - end the process with the instruction that is for that: SIGILL or SIGTRAP. */
+void ma_os_trap(void) __attribute__((noreturn));
+
+/**
+ * ma_os_exit() - end the process with a status
+ *
+ * Exit handlers do not run and streams are not written out: both are the program's code, on data
+ * that is known to be broken.
+ */
+void ma_os_exit(int status) __attribute__((noreturn));
 
 #endif

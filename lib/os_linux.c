@@ -4,6 +4,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,20 +272,72 @@ uint64_t ma_os_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-void ma_os_write(int fd, const char *buf, size_t size)
+/*
+ * Files are read and written by system calls proper: where the C library's functions are points of
+ * cancellation, a report would end in the middle, and where they are interposed, it could allocate.
+ */
+static long call(long number, long a, long b, long c, long d)
 {
 	int saved = errno;
+	long result;
 
+	do
+		result = syscall(number, a, b, c, d);
+	while (result < 0 && errno == EINTR);
+	errno = saved;
+	return result;
+}
+
+static int open_file(const char *path, int flags)
+{
+	return (int)call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC | O_NOCTTY,
+			 S_IRUSR | S_IWUSR);
+}
+
+void ma_os_write(int fd, const char *buf, size_t size)
+{
 	while (size > 0) {
-		ssize_t n = write(fd, buf, size);
+		long n = call(SYS_write, fd, (long)buf, (long)size, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			break;
 		buf += n;
 		size -= (size_t)n;
 	}
+}
+
+int ma_os_open(const char *path)
+{
+	return open_file(path, O_RDONLY);
+}
+
+int ma_os_append(const char *path)
+{
+	return open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+}
+
+size_t ma_os_read(int fd, char *buf, size_t size)
+{
+	long n = call(SYS_read, fd, (long)buf, (long)size, 0);
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Interrupted or not, it is closed. */
+void ma_os_close(int fd)
+{
+	int saved = errno;
+
+	(void)syscall(SYS_close, fd);
+	errno = saved;
+}
+
+void ma_os_sleep_ms(unsigned ms)
+{
+	struct timespec ts = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+	int saved = errno;
+
+	(void)syscall(SYS_nanosleep, &ts, NULL);
 	errno = saved;
 }
 
@@ -308,6 +361,11 @@ bool ma_os_fault_is_write(const void *context)
 unsigned ma_os_thread_id(void)
 {
 	return (unsigned)syscall(SYS_gettid);
+}
+
+unsigned ma_os_process_id(void)
+{
+	return (unsigned)getpid();
 }
 
 const char *ma_os_getenv(const char *name)
@@ -380,4 +438,28 @@ void ma_os_program(char *buf, size_t size)
 void ma_os_abort(void)
 {
 	abort();
+}
+
+/* abort() would run the program's handler once more, and that is where we may come from. */
+void ma_os_abort_now(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t set;
+
+	(void)sigaction(SIGABRT, &action, NULL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGABRT);
+	(void)raise(SIGABRT);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + SIGABRT);
+}
+
+void ma_os_trap(void)
+{
+	__builtin_trap();
+}
+
+void ma_os_exit(int status)
+{
+	_exit(status);
 }

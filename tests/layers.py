@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options config random stack depot canary fill"
+SUPPORT = "base lock os text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "guard waitlist sizeclass slab large quarantine heap"
 
@@ -21,7 +21,12 @@ ROOMS = {
     "lock": "",
     "os": "",
     "text": "",
+    "place": "",
     "report": "",
+    "guess": "",
+    "facts": "",
+    "report_plain": "facts",
+    "report_json": "facts",
     "options": "",
     "config": "",
     "random": "",
@@ -56,12 +61,14 @@ ROOMS = {
     "dump": POOL + " direct decay instance memalloc " + HEAP,
     "fault": POOL + " instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
+    "violations": "memalloc",
     "shim": "instance memalloc",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
-           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc"}
+PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
+           "pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
+           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
