@@ -38,16 +38,17 @@ bool ma_global_ready(void) ma_must_check;
  */
 void ma_free_sized(void *ptr, size_t size, size_t align);
 
-/* Ways to end an object, where it matters who made it. */
-struct ma_ending {
-	size_t size;           /* as ma_free_sized() */
-	size_t align;          /* likewise */
-	enum ma_origin origin; /* as whose it is ended */
-	bool claims;           /* size and align are to be proven */
-};
+/* How an object is ended: as whose (enum ma_origin), and whether size and align are claims. */
+#define MA_ENDS_CLAIMING 16u
 
-/** ma_watched_free() - free when ma_global.watched: with a look at who made the object. */
-void ma_watched_free(void *ptr, struct ma_ending ending);
+/**
+ * ma_watched_free() - free when ma_global.watched: with a look at who made the object
+ * @size, @align:  as ma_free_sized()
+ * @how:           an origin, and MA_ENDS_CLAIMING if @size and @align are to be proven
+ *
+ * To be called as the last thing a function does, so that a jump leads here (stack.h).
+ */
+void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how);
 
 /** ma_watched_realloc() - look at who made the object that is to be resized. */
 void ma_watched_realloc(const void *ptr);

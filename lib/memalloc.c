@@ -11,6 +11,7 @@
 #include "pools.h"
 #include "report.h"
 #include "sweep.h"
+#include "violations.h"
 #include "worker.h"
 
 #define STDERR 2
@@ -66,6 +67,39 @@ static void init_instance(void)
 			    options->alloc_dealloc_mismatch;
 }
 
+static size_t recorded(uint32_t id, uintptr_t *pc, size_t max)
+{
+	return ma_depot_get(&ma_global.depot, id, pc, max);
+}
+
+static size_t here(uintptr_t *pc, size_t max)
+{
+	return ma_stack_full(pc, max, NULL, NULL);
+}
+
+static_assert((int)MA_OPTION_ON_VIOLATION_EXIT == (int)MA_ON_EXIT &&
+		      (int)MA_OPTION_ON_VIOLATION_REPORT == (int)MA_ON_REPORT,
+	      "the words of the option are in the order of the actions");
+
+static void configure_reports(void)
+{
+	static const char *const profiles[] = {"fast", "default", "strict"};
+	const struct ma_options *options = &ma_global.options;
+	const struct ma_report_config config = {
+		.action = (enum ma_report_action)options->on_violation,
+		.exitcode = (int)options->exitcode,
+		.json = options->report == MA_OPTION_REPORT_JSON,
+		.log_path = options->log_path,
+		.seed = ma_global.seed,
+		.profile = profiles[options->profile],
+		.stack = recorded,
+		.here = here,
+		.handler = ma_violations_tell,
+	};
+
+	ma_report_configure(&config);
+}
+
 /* What an attacker would like to change. A system with larger pages does without. */
 static void seal(void)
 {
@@ -115,6 +149,7 @@ static void fork_child(void)
 	ma_pools_unlock();
 	ma_instance_forked(&ma_global.instance, mine);
 	renew_secrets();
+	ma_report_forget();
 	ma_worker_start();
 }
 
@@ -134,6 +169,7 @@ static bool init_locked(void)
 		return false;
 	read_options();
 	init_instance();
+	configure_reports();
 	seal();
 	return true;
 }
@@ -246,26 +282,28 @@ static ma_noinline void *watched_realloc(void *ptr, size_t size)
 	return resized;
 }
 
-static void end_object(void *ptr, const struct ma_ending *ending)
+static void end_object(void *ptr, const struct ma_request *claim, unsigned how)
 {
-	const struct ma_request claim = {.size = ending->size, .align = ending->align};
+	enum ma_origin origin = (enum ma_origin)(how & ~MA_ENDS_CLAIMING);
 	struct ma_instance *inst = &ma_global.instance;
 
-	if (ma_global.options.alloc_dealloc_mismatch && ending->origin != MA_FROM_ANY)
-		ma_heap_check_origin(inst, ptr, ending->origin, MA_INVALID_FREE);
-	if (ending->claims)
-		ma_heap_free_sized(inst, mine, ptr, &claim);
+	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY)
+		ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE);
+	if (how & MA_ENDS_CLAIMING)
+		ma_heap_free_sized(inst, mine, ptr, claim);
 	else
 		ma_heap_free(inst, mine, ptr);
 }
 
-ma_noinline void ma_watched_free(void *ptr, struct ma_ending ending)
+ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
 {
+	const struct ma_request claim = {.size = size, .align = align};
+
 	if (ptr == NULL)
 		return;
 	if (mine != NULL)
 		mine->frame = ma_stack_frame();
-	end_object(ptr, &ending);
+	end_object(ptr, &claim, how);
 	if (mine != NULL)
 		mine->frame = NULL;
 }
@@ -329,7 +367,7 @@ ma_export void custom_free(void *ptr)
 	if (ma_unlikely(ptr == NULL))
 		return;
 	if (ma_unlikely(ma_global.watched)) {
-		ma_watched_free(ptr, (struct ma_ending){.origin = MA_FROM_ANY});
+		ma_watched_free(ptr, 0, 0, MA_FROM_ANY);
 		return;
 	}
 	if (ma_unlikely(heap == NULL) && !ma_global_ready())

@@ -33,7 +33,7 @@ ma_export void *malloc(size_t size)
 ma_export void free(void *ptr)
 {
 	if (ma_unlikely(ma_global.watched))
-		ma_watched_free(ptr, (struct ma_ending){.origin = MA_FROM_MALLOC});
+		ma_watched_free(ptr, 0, 0, MA_FROM_MALLOC);
 	else
 		custom_free(ptr);
 }
@@ -108,7 +108,7 @@ ma_export size_t malloc_usable_size(void *ptr)
 static void end_sized(void *ptr, size_t size, size_t align)
 {
 	if (ma_unlikely(ma_global.watched))
-		ma_watched_free(ptr, (struct ma_ending){size, align, MA_FROM_MALLOC, true});
+		ma_watched_free(ptr, size, align, MA_FROM_MALLOC | MA_ENDS_CLAIMING);
 	else
 		ma_free_sized(ptr, size, align);
 }

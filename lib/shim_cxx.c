@@ -62,7 +62,7 @@ static void *new_or_null(size_t size, size_t align, enum ma_origin origin)
 static void delete_sized(void *ptr, size_t size, size_t align, enum ma_origin origin)
 {
 	if (ma_unlikely(ma_global.watched))
-		ma_watched_free(ptr, (struct ma_ending){size, align, origin, true});
+		ma_watched_free(ptr, size, align, (unsigned)origin | MA_ENDS_CLAIMING);
 	else
 		ma_free_sized(ptr, size, align);
 }
@@ -70,7 +70,7 @@ static void delete_sized(void *ptr, size_t size, size_t align, enum ma_origin or
 static void delete_plain(void *ptr, enum ma_origin origin)
 {
 	if (ma_unlikely(ma_global.watched))
-		ma_watched_free(ptr, (struct ma_ending){.origin = origin});
+		ma_watched_free(ptr, 0, 0, (unsigned)origin);
 	else
 		custom_free(ptr);
 }
