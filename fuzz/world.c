@@ -249,7 +249,8 @@ bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
 	size_t block;
 
 	align = ma_max(align, pool->page);
-	if (size > MA_REQUEST_MAX - MA_CANARY - pool->page || align > MA_REQUEST_MAX - size)
+	if (size > MA_REQUEST_MAX - 4 * pool->page || align > MA_REQUEST_MAX / 2 ||
+	    align > MA_REQUEST_MAX - 4 * pool->page - size)
 		return true;
 	if (limit == 0)
 		return false;
