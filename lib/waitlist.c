@@ -23,15 +23,14 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 	return block;
 }
 
-/* A block whose guards the OS does not lift stays as it is, for good. */
+/*
+ * A block whose guards the OS does not lift stays as it is, for good. Its region has it still, so it
+ * is not stranded.
+ */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {
-	if (!ma_guard_lift(block)) {
-		ma_lock(&list->pool->lock);
-		list->pool->counts.stranded += block->size;
-		ma_unlock(&list->pool->lock);
+	if (!ma_guard_lift(block))
 		return false;
-	}
 	if (!block->region->direct)
 		return ma_pool_free(list->pool, block);
 	ma_direct_free(list->pool, block);
