@@ -13,14 +13,24 @@ void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max
 	list->sealed = sealed;
 }
 
-static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
+static const struct ma_waiting none = {NULL, 0, false};
+
+static struct ma_waiting take_at_locked(struct ma_waitlist *list, uint32_t i)
 {
-	struct ma_block *block = list->entry[i].block;
+	struct ma_waiting out = list->entry[i];
 
 	list->n--;
-	list->bytes -= block->size;
+	list->bytes -= out.block->size;
 	memmove(&list->entry[i], &list->entry[i + 1], (list->n - i) * sizeof(*list->entry));
-	return block;
+	return out;
+}
+
+/* Under the pool's lock somebody may be looking at what was there: from then on nobody does. */
+static void set_retired(struct ma_waitlist *list, struct ma_block *block)
+{
+	ma_lock(&list->pool->lock);
+	block->kind = MA_BLOCK_RETIRED;
+	ma_unlock(&list->pool->lock);
 }
 
 /*
@@ -29,8 +39,10 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
  */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {
-	if (!ma_guard_lift(block))
+	if (!ma_guard_lift(block)) {
+		set_retired(list, block);
 		return false;
+	}
 	if (!block->region->direct)
 		return ma_pool_free(list->pool, block);
 	ma_direct_free(list->pool, block);
@@ -42,75 +54,69 @@ static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
 {
 	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
 		return NULL;
-	return take_at_locked(list, 0);
+	return take_at_locked(list, 0).block;
 }
 
-static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static void append_locked(struct ma_waitlist *list, struct ma_waiting waiting)
 {
-	list->entry[list->n++] = (struct ma_waiting){block, purpose};
-	list->bytes += block->size;
+	list->entry[list->n++] = waiting;
+	list->bytes += waiting.block->size;
 }
 
-/*
- * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
- */
-static void retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+/* Return: whether it is sealed. */
+static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	ma_lock(&list->pool->lock);
-	block->kind = MA_BLOCK_RETIRED;
-	ma_unlock(&list->pool->lock);
-	if (list->sealed || purpose == MA_WAIT_TIGHT)
-		(void)ma_guard_all(block);
+	set_retired(list, block);
+	return (list->sealed || purpose == MA_WAIT_TIGHT) && ma_guard_all(block);
 }
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
+	struct ma_waiting waiting = {block, purpose, false};
 	struct ma_block *old;
 	bool due = false;
 
 	if (block->size > list->max)
 		return release(list, block);
-	retire(list, block, purpose);
+	waiting.sealed = retire(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, block->size);
 		if (old == NULL)
-			append_locked(list, block, purpose);
+			append_locked(list, waiting);
 		ma_unlock(&list->lock);
 		due |= old != NULL && release(list, old);
 	} while (old != NULL);
 	return due;
 }
 
-static struct ma_block *find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
-				    size_t spare)
+static struct ma_waiting find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
+				     size_t spare)
 {
 	for (uint32_t i = 0; i < list->n; i++)
 		if (list->entry[i].purpose == purpose && list->entry[i].block->size - size <= spare)
 			return take_at_locked(list, i);
-	return NULL;
+	return none;
 }
 
 struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
 				  size_t spare)
 {
-	struct ma_block *block;
+	struct ma_waiting found;
 
 	if (list->max == 0)
 		return NULL;
 	ma_lock(&list->lock);
-	block = find_locked(list, purpose, size, spare);
+	found = find_locked(list, purpose, size, spare);
 	ma_unlock(&list->lock);
-	if (block == NULL)
-		return NULL;
-	if (!list->sealed || !block->guarded)
-		return block;
-	if (!ma_guard_lift(block)) {
-		(void)release(list, block);
+	if (!found.sealed)
+		return found.block;
+	if (!ma_guard_lift(found.block)) {
+		(void)release(list, found.block);
 		return NULL;
 	}
-	block->zero = true;
-	return block;
+	found.block->zero = true;
+	return found.block;
 }
 
 void ma_waitlist_flush(struct ma_waitlist *list)
@@ -119,7 +125,7 @@ void ma_waitlist_flush(struct ma_waitlist *list)
 
 	do {
 		ma_lock(&list->lock);
-		block = list->n > 0 ? take_at_locked(list, 0) : NULL;
+		block = list->n > 0 ? take_at_locked(list, 0).block : NULL;
 		ma_unlock(&list->lock);
 		if (block != NULL)
 			(void)release(list, block);

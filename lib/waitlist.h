@@ -29,15 +29,16 @@
 #define MA_WAIT_TIGHT (~0u - 2) /* nor those; inaccessible meanwhile */
 
 struct ma_waiting {
-	struct ma_block *block;
+	struct ma_block *block; /* NULL: none */
 	unsigned purpose;
+	bool sealed; /* contents are gone and inaccessible; the OS may have refused that */
 };
 
 struct ma_waitlist {
 	struct ma_lock lock;
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
-	bool sealed;          /* contents are dropped and inaccessible meanwhile; fixed */
+	bool sealed;          /* contents are to be dropped and inaccessible meanwhile; fixed */
 	uint32_t n;           /* W1 */
 	size_t bytes;         /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];
