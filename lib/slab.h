@@ -28,7 +28,8 @@
  *       collected.
  *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
  *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
- *       slots of a slab whose block stays.
+ *       slots of a slab whose block stays; who does expects that a free slot may hold the canary of
+ *       its next life already.
  *
  * The generation of a slot changes with each life, and the canary with it.
  *
@@ -115,7 +116,7 @@ struct ma_slab {
 	uint32_t fresh;                         /* slots ever handed out */
 	uint32_t start;                         /* the first slot that was */
 	uint32_t used;                          /* S2 */
-	bool zero;                              /* fresh slots are known to be zero */
+	bool zero;                              /* fresh slots are known to be zero; fixed */
 	bool is_avail;                          /* on its bin's list of slabs with free slots */
 	struct ma_slab *prev, *next;            /* in that list or the other */
 	struct ma_slab *notified;               /* next on the owner's list of notified slabs */
@@ -264,6 +265,12 @@ ma_inline bool ma_slot_was_used(unsigned state)
 	return (state & MA_SLOT_ORIGIN) != MA_SLOT_ORIGIN;
 }
 
+/* The state, but for the phase, that the next object in the slot begins with. */
+ma_inline unsigned ma_slot_next_life(unsigned state)
+{
+	return ((state & MA_SLOT_LIVES) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
+}
+
 /* What the canaries of a slot depend on in its present life. */
 ma_inline uint64_t ma_slot_secret(const struct ma_slab *slab, unsigned state)
 {
@@ -313,7 +320,7 @@ ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, 
  */
 ma_inline void *ma_slab_arm(struct ma_slab *slab, uint32_t idx, size_t size)
 {
-	unsigned state = ((ma_slab_load(slab, idx) & MA_SLOT_LIVES) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
+	unsigned state = ma_slot_next_life(ma_slab_load(slab, idx));
 	char *ptr = ma_slab_slot_ptr(slab, idx);
 
 	if ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))
