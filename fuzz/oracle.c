@@ -55,7 +55,7 @@ bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
 
 	align = ma_max(align, pool->page);
 	if (size > MA_REQUEST_MAX - 4 * pool->page || align > MA_REQUEST_MAX / 2 ||
-	    align > MA_REQUEST_MAX - size)
+	    align > MA_REQUEST_MAX - 4 * pool->page - size)
 		return true;
 	if (limit == 0)
 		return false;

@@ -42,8 +42,10 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 /* All slots on the stack, in random order, instead of fresh ones in address order. */
 static void shuffle(struct ma_slab *slab, struct ma_random *random)
 {
-	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero)
+	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero) {
 		memset(ma_slab_base(slab), 0, (size_t)slab->nslots * slab->slot);
+		slab->zero = true;
+	}
 	for (uint32_t i = 0; i < slab->nslots; i++) {
 		size_t k = ma_random_below(random, i + 1);
 

@@ -28,7 +28,8 @@
  *       collected.
  *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
  *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
- *       slots of a slab whose block stays.
+ *       slots of a slab whose block stays; who does expects that a free slot may hold the canary of
+ *       its next life already.
  *
  * The generation of a slot changes with each life, and the canary with it.
  *
@@ -115,7 +116,7 @@ struct ma_slab {
 	uint32_t fresh;                         /* slots ever handed out */
 	uint32_t start;                         /* the first slot that was */
 	uint32_t used;                          /* S2 */
-	bool zero;                              /* fresh slots are known to be zero */
+	bool zero;                              /* fresh slots are known to be zero; fixed */
 	bool is_avail;                          /* on its bin's list of slabs with free slots */
 	struct ma_slab *prev, *next;            /* in that list or the other */
 	struct ma_slab *notified;               /* next on the owner's list of notified slabs */

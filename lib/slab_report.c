@@ -27,6 +27,24 @@ static bool tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t siz
 	return first_difference(ptr + from, slab->slot - from) == slab->slot - from;
 }
 
+/* Its owner may have put the canary, and not be at the state yet (S8): nothing else is there. */
+static bool is_being_armed(const struct ma_slab *slab, const char *ptr, unsigned state)
+{
+	size_t at = first_difference(ptr, slab->slot);
+	size_t behind = at + MA_CANARY;
+
+	if (ma_slot_phase(state) != MA_SLOT_FREE || behind > slab->slot)
+		return false;
+	return ma_canary_intact(ptr + at, ma_slot_secret(slab, ma_slot_next_life(state))) &&
+	       first_difference(ptr + behind, slab->slot - behind) == slab->slot - behind;
+}
+
+/* Free or retired, and known to have been zeroed. */
+static bool must_be_zero(const struct ma_slab *slab, unsigned state)
+{
+	return (slab->flags & MA_SLAB_FILLED) && (slab->zero || ma_slot_was_used(state));
+}
+
 static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_slot *slot)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, idx);
@@ -46,9 +64,10 @@ static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_sl
 			return MA_PROOF_OK;
 		return MA_PROOF_OVERRUN;
 	}
-	if (!(slab->flags & MA_SLAB_FILLED) || (!slab->zero && slab->fresh < slab->nslots))
+	if (!must_be_zero(slab, slot->state) || ma_fill_is_zero(ptr, slab->slot) ||
+	    is_being_armed(slab, ptr, slot->state))
 		return MA_PROOF_OK;
-	return ma_fill_is_zero(ptr, slab->slot) ? MA_PROOF_OK : MA_PROOF_WRITTEN;
+	return MA_PROOF_WRITTEN;
 }
 
 /*
