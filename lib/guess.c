@@ -10,8 +10,8 @@ struct damage {
 	const struct ma_violation *v;
 	unsigned char found[NBYTES];
 	unsigned char expected[NBYTES];
-	size_t first;    /* the first byte that differs; NBYTES: none does */
-	size_t ndiffers; /* bytes that do */
+	size_t first;    /* the first byte that differs */
+	size_t ndiffers; /* bytes that do, > 0 */
 };
 
 static void look(struct damage *d, const struct ma_violation *v)
@@ -19,8 +19,7 @@ static void look(struct damage *d, const struct ma_violation *v)
 	d->v = v;
 	memcpy(d->found, &v->found, NBYTES);
 	memcpy(d->expected, &v->expected, NBYTES);
-	d->first = NBYTES;
-	d->ndiffers = 0;
+	d->first = d->ndiffers = 0;
 	for (size_t i = NBYTES; i-- > 0;) {
 		if (d->found[i] == d->expected[i])
 			continue;

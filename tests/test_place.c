@@ -154,6 +154,8 @@ static void test_malformed_lines_are_skipped(void **state)
 	}
 	maps("1000-3000 rwxp 0 00:00 0\n", ALL);
 	assert_place(0x2000, "", 0);
+	maps("1000-ffffffffffffffff rwxp 0 00:00 18446744073709551615\n", ALL);
+	assert_place(UINTPTR_MAX - 1, "", 0);
 }
 
 /* Y1 */
@@ -341,12 +343,25 @@ static void test_headers_that_are_not_elf(void **state)
 	make_elf();
 	elf.head.ehdr.e_phnum = 0;
 	assert_file_offsets();
+	elf.head.ehdr.e_phnum = 2;
+	assert_file_offsets();
+}
+
+/* The same program headers @before bytes in front of the end of the first page. */
+static void move_phdrs(size_t before)
+{
+	char *to = (char *)&elf + PAGE - before;
+
+	memmove(to, elf.head.phdr, sizeof(elf.head.phdr));
+	elf.head.ehdr.e_phoff = PAGE - before;
 }
 
 static void test_headers_that_lead_out_of_the_mapping(void **state)
 {
 	(void)state;
-	elf.head.ehdr.e_phoff = PAGE - 4 * sizeof(Elf64_Phdr) + 1;
+	move_phdrs(sizeof(elf.head.phdr));
+	assert_place((uintptr_t)&elf.text[4], "/lib/elf", BASE + PAGE + 4);
+	move_phdrs(sizeof(elf.head.phdr) - 8);
 	assert_file_offsets();
 	elf.head.ehdr.e_phoff = PAGE + 1;
 	assert_file_offsets();
@@ -382,7 +397,6 @@ static void test_another_file_s_headers_are_not_used(void **state)
 	(void)snprintf(text, sizeof(text),
 		       "%lx-%lx r--p 0 fd:01 9 /lib/elf\n%lx-%lx r--p 1000 fd:02 9 /lib/other\n",
 		       base, base + PAGE, base + PAGE, base + 2 * PAGE);
-	elf.head.phdr[2].p_vaddr += 16;
 	assert_place(base + PAGE + 20, "/lib/other", PAGE + 20);
 }
 
@@ -402,6 +416,11 @@ static void test_descriptions(void **state)
 	assert_described(0x7ffc00030000, "lies in [vvar] (readable)");
 	assert_described(0xffffffffff600000, "lies in [vsyscall] (executable)");
 	assert_described(0x16000, "lies in no mapping");
+	maps("1000-2000 rwxp 0 00:00 0\n", ALL);
+	assert_described(0x1000, "lies in an anonymous mapping (readable, writable, executable)");
+	maps("1abcdef000-1abcdef123 -wxp 0 00:00 0\n", ALL);
+	assert_described(0x1abcdef122, "lies in an anonymous mapping (writable, executable)");
+	assert_described(0x1abcdef123, "lies in no mapping");
 }
 
 static void test_the_stack_of_this_thread(void **state)

@@ -34,10 +34,13 @@ static const char *const kinds[] = {
 
 /* Nothing is readable in it, so that no headers are looked for. */
 static const char maps[] =
+	"00000000-00001000 --xp 00000000 00:00 0\n"
 	"00400000-00402000 --xp 00000000 fd:01 1000                       /usr/bin/foo\n"
+	"20200000-20300000 -w-p 00000000 00:00 0\n"
 	"7f2100000000-7f2100010000 --xp 00030000 fd:01 1001               /usr/lib/libfoo.so.1\n"
 	"7f2100020000-7f2100030000 -w-p 00000000 00:00 0\n"
-	"7ffc00000000-7ffc00021000 -w-p 00000000 00:00 0                  [stack]\n";
+	"7ffc00000000-7ffc00021000 -w-p 00000000 00:00 0                  [stack]\n"
+	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0          [vsyscall]\n";
 
 static struct ma_report_config config;
 
@@ -199,6 +202,7 @@ static const struct guess {
 	{MA_HEAP_OVERFLOW, CANARY, "\x81\x82\x83\x84\0\0\0\0", behind},
 	{MA_HEAP_OVERFLOW, CANARY, "\x81\x82\x83\x84\x85\x86\x87\x10", behind},
 	{MA_HEAP_OVERFLOW, CANARY, "\x81xyzabcd", behind},
+	{MA_HEAP_OVERFLOW, "abc\x84\x85\x86\x87\x88", "abcxyzuv", behind},
 	{MA_WRITE_AFTER_FREE, CANARY, "\x81\x82\x83\x84\0\0\0\0", none},
 	{MA_HEAP_OVERFLOW, CANARY, "\xff\xff\xff\xff\xff\xff\xff\xff",
 	 "all bytes are 0xff: a memset that is too long?"},
@@ -210,6 +214,7 @@ static const struct guess {
 	{MA_HEAP_OVERFLOW, CANARY, "\xff\xff\xff\xff\xff\xff\xff\xfe", none},
 	{MA_WRITE_AFTER_FREE, ZERO, "\xff\xff\xff\xff\0\0\0\0", minus},
 	{MA_WRITE_AFTER_FREE, ZERO, "\xff\xff\xff\xfe\0\0\0\0", none},
+	{MA_WRITE_AFTER_FREE, CANARY, "\xff\xff\xff\xff\0\0\0\0", none},
 	{MA_HEAP_OVERFLOW, CANARY, "\xff\xff\xff\xff\0\0\0\0", none},
 	{MA_HEAP_OVERFLOW, CANARY, "abc\0\x85\x86\x87\x88",
 	 "the bytes are text, \"abc\": a string copied into too small or stale memory?"},
@@ -228,9 +233,17 @@ static const struct guess {
 	{MA_HEAP_UNDERFLOW, CANARY, "\x18\0\0\0\xfc\x7f\0\0",
 	 "the bytes are an address, 0x7ffc00000018 in [stack]: a pointer stored through a stale or "
 	 "wrong pointer?"},
+	{MA_HEAP_UNDERFLOW, CANARY, "    \0\0\0\0",
+	 "the bytes are an address, 0x20202020: a pointer stored through a stale or wrong "
+	 "pointer?"},
+	{MA_HEAP_UNDERFLOW, CANARY, "\x31\0\0\0\0\0\0\0", none},
+	{MA_HEAP_UNDERFLOW, CANARY, "\0\0\x60\xff\xff\xff\xff\xff", none},
 	{MA_HEAP_OVERFLOW, CANARY, "\x10\0\0\0\x22\x7f\0\0", none},
 	{MA_HEAP_OVERFLOW, CANARY, "\x10\0\0\0\x21\x7f\0\x01", none},
 };
+
+static const struct guess a_text = {MA_WRITE_AFTER_FREE, ZERO, "a\"c ~fgh", NULL};
+static const struct guess an_address = {MA_HEAP_OVERFLOW, CANARY, "\x10\0\0\0\x21\x7f\0\0", NULL};
 
 static struct ma_violation damaged(const struct guess *g)
 {
@@ -372,7 +385,7 @@ static size_t facts_first(uintptr_t *pc, size_t max)
 /* V1 */
 static void test_the_facts_are_written_at_once_and_first(void **state)
 {
-	const struct ma_violation v = damaged(&guesses[0]);
+	const struct ma_violation v = damaged(&a_text);
 
 	(void)state;
 	config.here = facts_first;
@@ -464,7 +477,7 @@ static void test_the_least_as_json(void **state)
 
 static void test_all_of_it_as_json(void **state)
 {
-	struct ma_violation v = damaged(&guesses[21]);
+	struct ma_violation v = damaged(&a_text);
 
 	(void)state;
 	os_fake_set_maps(maps, 1000);
@@ -578,7 +591,7 @@ static void map_a_long_path(char c)
 /* V1: no memory is asked for; and everything at its longest fits. */
 static void test_the_longest_report(void **state)
 {
-	struct ma_violation v = damaged(&guesses[25]);
+	struct ma_violation v = damaged(&an_address);
 	size_t calls = os_fake_calls();
 	const char *text;
 
@@ -598,7 +611,7 @@ static void test_the_longest_report(void **state)
 
 static void test_clauses_that_do_not_fit_are_left_out(void **state)
 {
-	struct ma_violation v = damaged(&guesses[25]);
+	struct ma_violation v = damaged(&an_address);
 	char why[1024];
 
 	(void)state;
@@ -823,6 +836,7 @@ static void test_a_report_within_a_report_in_the_log(void **state)
 	if (setjmp(fixture_jump) == 0)
 		ma_report(&v);
 	assert_non_null(strstr(os_fake_logged(), short_line));
+	assert_int_equal(os_fake_nopen(), 0);
 	os_fake_forget();
 }
 
@@ -855,6 +869,25 @@ static void test_nobody_is_waited_for_more_than_a_second(void **state)
 					   "memalloc:   thread 7 of process 2\n"));
 	assert_int_equal(os_fake_slept(), 1000);
 	(void)report(&v);
+	assert_int_equal(os_fake_slept(), 1000);
+}
+
+/* Who went on without waiting any longer has the report now, and its own nested ones. */
+static size_t meanwhile_nested(uintptr_t *pc, size_t max)
+{
+	config.handler = handler_trips;
+	return meanwhile(pc, max);
+}
+
+static void test_who_did_not_wait_is_the_reporter(void **state)
+{
+	const struct ma_violation v = plain(MA_BAD_POOL);
+
+	(void)state;
+	config.here = meanwhile_nested;
+	ma_report_configure(&config);
+	assert_reports(short_line, ma_report(&v));
+	assert_string_equal(os_fake_ended(), "abort now");
 	assert_int_equal(os_fake_slept(), 1000);
 }
 
@@ -963,6 +996,7 @@ static void test_a_bug_of_ours(void **state)
 	(void)state;
 	assert_reports("memalloc: bug in memalloc itself: room.c:42: x > 0\n",
 		       ma_assert_failed("x > 0", "room.c", 42));
+	assert_string_equal(os_fake_ended(), "abort");
 }
 
 int main(void)
@@ -997,6 +1031,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_report_within_a_report, go_on),
 		cmocka_unit_test_setup(test_a_report_within_a_report_in_the_log, go_on),
 		cmocka_unit_test_setup(test_nobody_is_waited_for_more_than_a_second, go_on),
+		cmocka_unit_test_setup(test_who_did_not_wait_is_the_reporter, go_on),
 		cmocka_unit_test_setup(test_a_report_that_was_begun_elsewhere_is_forgotten, go_on),
 		cmocka_unit_test_setup(test_two_threads_with_a_report_each, go_on),
 		cmocka_unit_test(test_warnings),
