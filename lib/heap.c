@@ -317,19 +317,35 @@ size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)
 	return ma_prove(inst, ptr, MA_BAD_USABLE_SIZE, &t) ? t.size : 0;
 }
 
-static ma_cold void report_claim(const struct ma_target *t, const void *ptr,
-				 enum ma_violation_kind kind, const char *why)
+static void describe(const struct ma_target *t, struct ma_violation *v)
+{
+	if (t->slab != NULL)
+		ma_slab_describe(t->slab, t->slot.idx, v);
+	else
+		ma_large_describe(t->block, v);
+}
+
+static ma_cold void report_size(const struct ma_target *t, const void *ptr)
 {
 	struct ma_violation v = {
-		.kind = kind,
+		.kind = MA_SIZE_MISMATCH,
 		.ptr = ptr,
-		.why = why,
+		.why = "is freed with another size than it was asked with",
 	};
 
-	if (t->slab != NULL)
-		ma_slab_describe(t->slab, t->slot.idx, &v);
-	else
-		ma_large_describe(t->block, &v);
+	describe(t, &v);
+	ma_report(&v);
+}
+
+static ma_cold void report_alignment(const struct ma_target *t, const void *ptr)
+{
+	struct ma_violation v = {
+		.kind = MA_ALIGNMENT_MISMATCH,
+		.ptr = ptr,
+		.why = "is freed with an alignment that it does not have",
+	};
+
+	describe(t, &v);
 	ma_report(&v);
 }
 
@@ -341,11 +357,9 @@ void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *pt
 	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
 		return;
 	if (claim->size != SIZE_MAX && claim->size != t.size)
-		report_claim(&t, ptr, MA_SIZE_MISMATCH,
-			     "is freed with another size than it was asked with");
+		report_size(&t, ptr);
 	if (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)
-		report_claim(&t, ptr, MA_ALIGNMENT_MISMATCH,
-			     "is freed with an alignment that it does not have");
+		report_alignment(&t, ptr);
 	ma_heap_free(inst, heap, ptr);
 }
 
@@ -361,22 +375,33 @@ void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin orig
 		ma_slab_set_origin(ma_slab_of(block), ptr, (unsigned)origin);
 }
 
+static ma_cold void report_origin(const struct ma_target *t, const void *ptr, unsigned from)
+{
+	struct ma_violation v = {
+		.kind = MA_DEALLOC_MISMATCH,
+		.ptr = ptr,
+		.why = "came from malloc and is ended by delete",
+	};
+
+	if (from == MA_FROM_NEW)
+		v.why = "came from new and is not ended by delete";
+	if (from == MA_FROM_NEW_ARRAY)
+		v.why = "came from new[] and is not ended by delete[]";
+	describe(t, &v);
+	ma_report(&v);
+}
+
 void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
 			  enum ma_violation_kind kind)
 {
-	static const char *const why[] = {
-		[MA_FROM_MALLOC] = "came from malloc and is ended by delete",
-		[MA_FROM_NEW] = "came from new and is not ended by delete",
-		[MA_FROM_NEW_ARRAY] = "came from new[] and is not ended by delete[]",
-	};
 	struct ma_target t;
 	unsigned from;
 
 	if (!ma_prove(inst, ptr, kind, &t))
 		return;
 	from = t.slab != NULL ? ma_slot_origin(t.slot.state) : ma_large_of(t.block)->origin;
-	if (from != (unsigned)origin && from < sizeof(why) / sizeof(*why))
-		report_claim(&t, ptr, MA_DEALLOC_MISMATCH, why[from]);
+	if (from != (unsigned)origin)
+		report_origin(&t, ptr, from);
 }
 
 /* ---- realloc --------------------------------------------------------------------------------- */

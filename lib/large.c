@@ -131,12 +131,17 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 		return false;
 	need = ma_align_up(req->size + (req->tight ? MA_ALIGN : MA_CANARY), page);
 	plan->align = ma_max(req->align, page);
-	plan->direct = need > DIRECT_MIN || need + 2 * plan->align + 2 * page > MA_REGION_MAX;
 	plan->front = guarded ? page : 0;
-	if (plan->align > page && (guarded || plan->direct))
+	if (plan->align > page && guarded)
 		plan->front = plan->align;
 	plan->back = guarded ? page : 0;
 	plan->size = plan->front + need + plan->back;
+	plan->direct = need > DIRECT_MIN || plan->align > DIRECT_MIN ||
+		       plan->size + plan->align - page > MA_REGION_MAX;
+	if (plan->direct && plan->align > page && !guarded) {
+		plan->front = plan->align;
+		plan->size += plan->front;
+	}
 	return plan->front <= MA_REQUEST_MAX / 2 && plan->size <= MA_REQUEST_MAX;
 }
 

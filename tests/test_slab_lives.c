@@ -74,7 +74,7 @@ static void test_every_slot_counts_its_own_lives(void **state)
 
 		put(slab, a);
 		assert_ptr_equal(arm(slab, 5), a);
-		assert_int_equal((before + MA_SLOT_LIFE) & MA_SLOT_LIVES,
+		assert_int_equal((before + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES,
 				 proven(slab, a).state & MA_SLOT_LIVES);
 	}
 	assert_int_equal(proven(slab, b).state & MA_SLOT_LIVES, life);

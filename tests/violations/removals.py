@@ -109,19 +109,16 @@ REMOVALS = [
     Removal(
         "sized free", HEAP,
         "\tif (claim->size != SIZE_MAX && claim->size != t.size)\n"
-        "\t\treport_claim(&t, ptr, MA_SIZE_MISMATCH,\n"
-        "\t\t\t     \"is freed with another size than it was asked with\");\n",
+        "\t\treport_size(&t, ptr);\n",
         tests=["test_heap/test_claims_that_do_not_hold", "test_preload"]),
     Removal(
         "alignment at a sized free", HEAP,
         "\tif (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)\n"
-        "\t\treport_claim(&t, ptr, MA_ALIGNMENT_MISMATCH,\n"
-        "\t\t\t     \"is freed with an alignment that it does not have\");\n",
+        "\t\treport_alignment(&t, ptr);\n",
         tests=["test_heap/test_claims_that_do_not_hold", "test_preload"]),
     Removal(
         "who made it, who ends it", HEAP,
-        "\tif (from != (unsigned)origin && from < sizeof(why) / sizeof(*why))\n"
-        "\t\treport_claim(&t, ptr, MA_DEALLOC_MISMATCH, why[from]);\n", "\t(void)from;\n\t(void)why;\n",
+        "\tif (from != (unsigned)origin)\n\t\treport_origin(&t, ptr, from);\n", "\t(void)from;\n",
         cases=["new, then free"], profile="strict"),
 
     # ---- later use of what was freed ----
