@@ -3,8 +3,8 @@
 struct ma_canary_page ma_canary = {.key = 1, .stride = 1};
 
 /*
- * Odd, so that all lives come in turn. From the old one it differs by 2 modulo 4, so that parent and
- * child are in the same life of a slot as late as can be.
+ * Odd, so that all lives come in turn. From the old one it differs by 2 modulo 4, so that parent
+ * and child are in the same life of a slot as late as can be.
  */
 void ma_canary_forked(uint64_t secret)
 {
