@@ -34,8 +34,8 @@ static void set_retired(struct ma_waitlist *list, struct ma_block *block)
 }
 
 /*
- * A block whose guards the OS does not lift stays as it is, for good. Its region has it still, so it
- * is not stranded.
+ * A block whose guards the OS does not lift stays as it is, for good. Its region has it still, so
+ * it is not stranded.
  */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {

@@ -9,7 +9,8 @@
  *      put ->  [ oldest | ... | youngest ]        beyond max bytes: the oldest goes to the pool
  *
  * Rules:
- *   W1  Blocks that wait are of kind MA_BLOCK_RETIRED and of this pool, each once, n <= MA_WAITLIST.
+ *   W1  Blocks that wait are of kind MA_BLOCK_RETIRED and of this pool, each once; n is at most
+ *       MA_WAITLIST.
  *   W2  bytes is the sum of their sizes and at most max.
  *
  * Locks: its own, which is taken before the pool's and held during no system call. Cost: O(n), n

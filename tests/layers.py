@@ -13,7 +13,8 @@ import rules
 
 SUPPORT = "base lock os text report options config random canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
-HEAP = "sizeclass slab large quarantine heap"
+WAIT = "guard waitlist"
+HEAP = WAIT + " sizeclass slab large quarantine heap"
 
 # Bottom-up: a room, and the rooms it may include beside SUPPORT.
 ROOMS = {
@@ -37,22 +38,28 @@ ROOMS = {
     "pool_internal": POOL,
     "direct": POOL + " pool_internal",
     "decay": POOL + " pool_internal",
+    "guard": POOL,
+    "waitlist": POOL + " direct guard",
     "sizeclass": "",
-    "slab": POOL + " sizeclass",
-    "large": POOL + " direct",
+    "slab": POOL + " sizeclass " + WAIT,
+    "large": POOL + " direct " + WAIT,
     "quarantine": POOL + " sizeclass slab",
-    "heap": POOL + " direct decay sizeclass slab large quarantine",
+    "heap": POOL + " direct decay sizeclass slab large quarantine " + WAIT,
     "bins": POOL + " direct decay " + HEAP,
+    "proof": POOL + " " + HEAP,
+    "sweep": POOL + " " + HEAP,
+    "hooks": POOL + " sweep " + HEAP,
     "instance": POOL + " " + HEAP,
-    "memalloc": POOL + " direct decay instance " + HEAP,
-    "pools": POOL + " direct decay instance memalloc " + HEAP,
-    "dump": POOL + " direct decay instance memalloc " + HEAP,
-    "worker": POOL + " direct decay instance memalloc " + HEAP,
+    "memalloc": POOL + " direct decay sweep instance " + HEAP,
+    "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
+    "dump": POOL + " direct decay sweep instance memalloc " + HEAP,
+    "worker": POOL + " direct decay sweep instance memalloc " + HEAP,
     "shim": "instance memalloc",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap", "pools": "memalloc", "worker": "memalloc"}
+PART_OF = {"pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap", "pools": "memalloc",
+           "worker": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
@@ -62,8 +69,8 @@ ORDER = list(ROOMS)
 
 
 def room_of(name):
-    """The room a file belongs to: validators and variants belong to the room they stand behind."""
-    return re.sub(r"(_check|_linux|_cxx)?\.(c|h|def)$", "", name)
+    """The room a file belongs to: validators, reports and variants belong to the room they stand behind."""
+    return re.sub(r"(_check|_report|_linux|_cxx)?\.(c|h|def)$", "", name)
 
 
 def may_include(name, included):

@@ -249,8 +249,8 @@ static void test_overruns_are_seen(void **state)
 }
 
 /*
- * Behind the canary: all of it by those who look closely, the last seven bytes by every proof, and in
- * slots that are not filled those alone.
+ * Behind the canary: all of it by those who look closely, the last seven bytes by every proof, and
+ * in slots that are not filled those alone.
  */
 static void check_tail(size_t slot, size_t size)
 {
