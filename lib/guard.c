@@ -20,7 +20,7 @@ void ma_guard_ends(struct ma_block *block, size_t front, size_t back)
 {
 	char *ptr = ma_block_ptr(block);
 
-	MA_ASSERT(!block->guarded && front + back < block->size);
+	MA_ASSERT(!block->guarded && front + back <= block->size);
 	(void)guard(block, ptr, front);
 	(void)guard(block, ptr + block->size - back, back);
 }
