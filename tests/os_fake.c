@@ -26,7 +26,7 @@ static struct {
 	size_t used_end; /* offset behind all that was ever mapped since the reset */
 	bool fast, fast_next;
 	size_t page, offset, limit;
-	uint64_t now, random;
+	uint64_t now, tick, random;
 	unsigned mask;
 	size_t calls, refused, fail_at, fail_from;
 	char written[8192];
@@ -92,6 +92,7 @@ void os_fake_reset(void)
 	fake.offset = 0;
 	fake.limit = 0;
 	fake.now = 0;
+	fake.tick = 0;
 	fake.random = 1;
 	fake.mask = OS_FAKE_ALL;
 	fake.calls = 0;
@@ -333,6 +334,7 @@ void ma_os_random(void *buf, size_t size)
 
 uint64_t ma_os_now_ms(void)
 {
+	fake.now += fake.tick;
 	return fake.now;
 }
 
@@ -410,6 +412,11 @@ void os_fake_set_offset(size_t npages)
 void os_fake_set_now(uint64_t now)
 {
 	fake.now = now;
+}
+
+void os_fake_set_tick(uint64_t ms)
+{
+	fake.tick = ms;
 }
 
 void os_fake_set_limit(size_t bytes)
