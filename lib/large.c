@@ -172,9 +172,10 @@ static size_t place(struct ma_block *block, const struct plan *plan,
 	size_t page = ma_pool_of(block)->page;
 	uintptr_t first = ma_block_addr(block) + plan->front;
 
-	if (req->tight)
-		return ma_align_down(block->size - plan->back - req->size,
-				     ma_max(ma_min(req->align, page), MA_ALIGN));
+	if (req->tight) {
+		first = ma_block_end(block) - plan->back - req->size;
+		return ma_align_down(first, ma_max(req->align, MA_ALIGN)) - ma_block_addr(block);
+	}
 	if (!plan->direct || plan->align == page)
 		return plan->front;
 	first = ma_align_down(first, plan->align);
