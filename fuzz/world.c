@@ -4,10 +4,8 @@
 #include "decay.h"
 #include "os.h"
 #include "os_fake.h"
+#include "sweep.h"
 #include "world.h"
-
-/* Larger requests get mappings of their own. */
-#define DIRECT_MIN (MA_REGION_MAX / 2)
 
 /* Of the fake OS, whose arena has twice that. */
 #define ARENA_ALIGN ((size_t)512 << 20)
@@ -41,6 +39,22 @@ static void start_os(size_t page, size_t limit)
 	os_fake_set_limit(limit);
 }
 
+/* Byte 2: how the choices begin, and what is hardened beyond the fixed part. */
+static void read_hardening(struct ma_instance_config *config, unsigned byte)
+{
+	config->seed = byte + 1u;
+	config->guard_large = byte & 0x01;
+	config->slab.shuffled = byte & 0x02;
+	config->quarantine.shuffled = byte & 0x02;
+	config->wait = byte & 0x04 ? (size_t)512 * 1024 : 0;
+	config->wait_sealed = byte & 0x08;
+	config->slab.guarded = byte & 0x10;
+	config->slab.fill_max = byte & 0x20 ? 32768 : MA_FILL_MAX;
+	config->quarantine.bytes = byte & 0x40 ? 4096 : SIZE_MAX;
+	config->slab.traced = byte & 0x80;
+	config->sample = byte & 0x80 ? 5 : 0;
+}
+
 /* Bytes 0 to 2 of an input; README.md has the table. */
 static void read_config(struct world *w)
 {
@@ -49,21 +63,19 @@ static void read_config(struct world *w)
 	static const size_t limits[4] = {0, 262144, 1048576, 8388608};
 	unsigned a = input_byte(&w->in);
 	unsigned b = input_byte(&w->in);
-	unsigned seed = input_byte(&w->in);
+	unsigned c = input_byte(&w->in);
 	struct ma_instance_config *config = &w->config[0];
 
 	start_os(page_of(a >> 3 & 7), b & 0x80 ? ARENA_SMALL : ARENA_LIMIT);
 	if (b & 0x40)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
-	config->slab.fill_max = MA_FILL_MAX;
+	read_hardening(config, c);
 	config->quarantine.cap = waits[a >> 1 & 3];
-	config->quarantine.bytes = SIZE_MAX;
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
 	config->pool.limit = b & 0x10 ? limits[b >> 2 & 3] : 0;
-	config->seed = seed + 1u;
 	w->config[1] = w->config[0];
 	w->config[1].pool.fit = a & 1 ? MA_FIT_FIRST : MA_FIT_BEST;
 	w->config[1].pool.limit = b & 0x20 ? limits[b >> 2 & 3] : 0;
@@ -120,6 +132,8 @@ static void check_rooms(struct world *w, unsigned inst)
 	must_hold(ma_instance_check(&w->instance[inst], NULL));
 	for (unsigned i = 0; i < MA_NCLASSES; i++)
 		nshared += shared->bin[i].nslabs;
+	if (ma_sweep(&w->instance[inst], 0).block != NULL)
+		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
 	if (nshared != atomic_load(&w->instance[inst].nshared))
 		model_fail("world", "W11 the slabs of ended threads are counted");
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
@@ -195,141 +209,6 @@ void world_check(struct world *w)
 	}
 	if (os_fake_mapped() != known_mapped(w))
 		model_fail("world", "W5 what the OS has mapped is known");
-}
-
-/* ---- what may be refused, and where large objects go ----------------------------------------- */
-
-static bool is_direct(size_t size, size_t align)
-{
-	return size + MA_CANARY > DIRECT_MIN || align > DIRECT_MIN;
-}
-
-static unsigned class_of(const struct ma_instance *inst, size_t size, size_t align)
-{
-	size_t page = inst->pool.page;
-
-	if (size > ma_class_limit(page) - MA_CANARY)
-		return MA_NCLASSES;
-	return ma_class_aligned(size + MA_CANARY, ma_max(align, MA_ALIGN), page);
-}
-
-/* Where in a free block an object would start; 0: the block does not hold it. */
-static uintptr_t place_in(const struct ma_block *block, size_t size, size_t align)
-{
-	uintptr_t at = ma_align_up(ma_block_addr(block), align);
-
-	if (!block->free || at >= ma_block_end(block) || ma_block_end(block) - at < size)
-		return 0;
-	return at;
-}
-
-static bool any_block_holds(const struct ma_pool *pool, size_t size, size_t align)
-{
-	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
-		if (place_in(b, size, align) != 0)
-			return true;
-	return false;
-}
-
-static bool slab_has_room(const struct ma_heap *heap, unsigned class_idx)
-{
-	for (const struct ma_slab *s = heap->bin[class_idx].avail; s != NULL; s = s->next)
-		if (ma_slab_has_free(s))
-			return true;
-	return false;
-}
-
-bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
-{
-	const struct ma_pool *pool = &w->instance[inst].pool;
-	const struct ma_heap *heap = w->heap[inst][w->thread];
-	unsigned class_idx = class_of(&w->instance[inst], size, align);
-	size_t limit = pool->config.limit;
-	size_t room = limit > pool->regions.mapped ? limit - pool->regions.mapped : 0;
-	size_t block;
-
-	align = ma_max(align, pool->page);
-	if (size > MA_REQUEST_MAX - 4 * pool->page || align > MA_REQUEST_MAX / 2 ||
-	    align > MA_REQUEST_MAX - 4 * pool->page - size)
-		return true;
-	if (limit == 0)
-		return false;
-	block = ma_align_up(size + MA_CANARY, pool->page);
-	if (class_idx < MA_NCLASSES) {
-		if (heap != NULL && slab_has_room(heap, class_idx))
-			return false;
-		block = ma_class_slab_size(
-			class_idx, heap != NULL ? heap->bin[class_idx].nslabs : 0, pool->page);
-		align = pool->page;
-	} else if (is_direct(size, align)) {
-		return block + (align > pool->page ? align : 0) > ma_align_down(room, pool->page);
-	}
-	return block + align - pool->page > ma_align_down(room, pool->page) &&
-	       !any_block_holds(pool, block, align);
-}
-
-/* Objects with a larger alignment may be in a slot of another class, or in a block though small. */
-bool world_must_stay(struct world *w, unsigned inst, const struct model_object *object, size_t size)
-{
-	const struct ma_instance *instance = &w->instance[inst];
-	size_t page = instance->pool.page;
-	unsigned old = class_of(instance, object->size, 0);
-	unsigned new = class_of(instance, size, 0);
-	size_t need = ma_align_up(size + MA_CANARY, page);
-	const struct ma_block *block;
-	size_t have;
-
-	if (object->align > MA_ALIGN || size > DIRECT_MIN || object->size + MA_CANARY > DIRECT_MIN)
-		return false;
-	block = ma_pagemap_get(&w->pagemap, (uintptr_t)object->ptr);
-	if (old != MA_NCLASSES || new != MA_NCLASSES)
-		return old == new && (atomic_load(&block->owner) & ~MA_SLAB_PENDING) ==
-					     (uintptr_t)w->heap[inst][w->thread];
-	if (block->region->direct || size + MA_CANARY > DIRECT_MIN)
-		return false;
-	have = block->size;
-	if (block != block->region->last && block->next->free)
-		have += block->next->size;
-	return need <= have;
-}
-
-struct world_choice world_choose(struct world *w, unsigned inst, size_t size, size_t align)
-{
-	const struct ma_pool *pool = &w->instance[inst].pool;
-	struct world_choice choice = {0};
-	size_t least = SIZE_MAX;
-
-	align = ma_max(align, pool->page);
-	if (size > MA_REGION_MAX || is_direct(size, align) ||
-	    class_of(&w->instance[inst], size, align) < MA_NCLASSES)
-		return choice;
-	size = ma_align_up(size + MA_CANARY, pool->page);
-	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next) {
-		uintptr_t at = place_in(b, size, align);
-
-		if (at == 0 || b->size > least)
-			continue;
-		if (pool->config.fit == MA_FIT_FIRST) {
-			choice.addr[choice.n++] = at;
-			return choice;
-		}
-		choice.n = b->size < least ? 0 : choice.n;
-		least = b->size;
-		if (choice.n < sizeof(choice.addr) / sizeof(*choice.addr))
-			choice.addr[choice.n] = at;
-		choice.n++;
-	}
-	return choice;
-}
-
-void world_check_choice(const struct world_choice *choice, const void *ptr)
-{
-	if (choice->n == 0 || choice->n > sizeof(choice->addr) / sizeof(*choice->addr))
-		return;
-	for (size_t i = 0; i < choice->n; i++)
-		if (choice->addr[i] == (uintptr_t)ptr)
-			return;
-	model_fail("world", "W2 a large object comes from the block that the policy chooses");
 }
 
 /* ---- giving back, and the end ---------------------------------------------------------------- */
@@ -424,17 +303,37 @@ static size_t piece(size_t size)
 	return taken;
 }
 
-/* A region of one page that was never used may stay. */
+/* What the OS did not make accessible again is never used again. */
+static bool is_stuck(const struct ma_block *block)
+{
+	return block->kind == MA_BLOCK_RETIRED && block->guarded;
+}
+
+static bool any_stuck(const struct ma_pool *pool)
+{
+	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
+		if (is_stuck(b))
+			return true;
+	return false;
+}
+
+/* A region of one page that was never used may stay, and one with a block that is stuck. */
 static size_t left_over(const struct ma_pool *pool)
 {
+	bool stuck = any_stuck(pool);
 	size_t in_use = 0;
 
 	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next) {
-		const struct ma_region *region = b->region;
+		bool unused = b->free && b->zero && b->region->size == pool->page;
 
-		if (!b->free || !b->zero || region->size != pool->page)
+		if (!unused && !is_stuck(b) && !(stuck && b->free))
 			model_fail("world", "W7 nothing is left when all is freed and given back");
-		in_use += piece(sizeof(*b)) + piece(sizeof(*region)) + piece(region->tree_bytes);
+		in_use += piece(sizeof(*b));
+	}
+	for (size_t i = 0; i < pool->regions.nregions; i++) {
+		const struct ma_region *region = pool->regions.table[i];
+
+		in_use += piece(sizeof(*region)) + piece(region->tree_bytes);
 	}
 	return in_use;
 }

@@ -131,11 +131,12 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 		return false;
 	need = ma_align_up(req->size + (req->tight ? MA_ALIGN : MA_CANARY), page);
 	plan->align = ma_max(req->align, page);
-	plan->direct = need > DIRECT_MIN || plan->align > DIRECT_MIN;
-	plan->front = guarded ? page : 0;
-	if (plan->align > page && (guarded || plan->direct))
-		plan->front = plan->align;
+	plan->front = guarded ? plan->align : 0;
 	plan->back = guarded ? page : 0;
+	/* What is in front counts: no region has place for a block and its alignment beyond that. */
+	plan->direct = plan->front + need + plan->back > DIRECT_MIN || plan->align > DIRECT_MIN;
+	if (plan->align > page && plan->direct)
+		plan->front = plan->align;
 	plan->size = plan->front + need + plan->back;
 	return plan->front <= MA_REQUEST_MAX / 2 && plan->size <= MA_REQUEST_MAX;
 }
