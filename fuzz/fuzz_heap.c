@@ -157,6 +157,9 @@ static void resize_slot(struct world *w, unsigned slot, size_t size)
 	stays = world_must_stay(w, inst, o, size);
 	if (heap != NULL)
 		ptr = ma_heap_realloc(heap, o->ptr, size);
+	/* Guards must be lifted for it. */
+	if (w->config[inst].guard_large)
+		stays = stays && os_fake_refused() == refused;
 	if (stays && heap != NULL && ptr != o->ptr)
 		model_fail("world", "W9 a resize that needs no other place stays");
 	if (ptr == NULL) {
