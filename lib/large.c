@@ -133,7 +133,7 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 	plan->align = ma_max(req->align, page);
 	plan->front = guarded ? plan->align : 0;
 	plan->back = guarded ? page : 0;
-	/* What is in front counts: no region has place for a block and its alignment beyond that. */
+	/* What is in front counts: no region has place for more, and its alignment beside. */
 	plan->direct = plan->front + need + plan->back > DIRECT_MIN || plan->align > DIRECT_MIN;
 	if (plan->align > page && plan->direct)
 		plan->front = plan->align;
