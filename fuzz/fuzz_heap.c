@@ -64,18 +64,18 @@ static void free_slot(struct world *w, unsigned slot, unsigned thread)
 		ma_heap_free_sized(&w->instance[inst], w->heap[inst][thread], ptr, &claim);
 }
 
-/* No whole page more than the object needs; the OS refused nothing meanwhile (W9). */
+/* No whole page more than the object needs, or may have; the OS refused nothing meanwhile (W9). */
 static void check_slack(struct world *w, const struct model_object *o)
 {
+	const struct ma_instance_config *config = &w->config[o->owner];
 	struct ma_block *block = ma_pagemap_get(&w->pagemap, (uintptr_t)o->ptr);
-	size_t need = ma_align_up(o->size + MA_CANARY, page_of(w));
-	size_t most = need;
+	struct world_plan plan = world_plan(w, o->owner, o->size, o->align);
+	size_t spare = config->guard_large || config->wait > 0 ? plan.size / 4 : 0;
+	size_t least = plan.size - plan.front;
 
-	if (!w->plain || block->kind != MA_BLOCK_LARGE)
+	if (block->kind != MA_BLOCK_LARGE || ma_large_of(block)->tight)
 		return;
-	if (block->region->direct && o->align > page_of(w))
-		most = ma_align_up(o->size + MA_CANARY + o->align, page_of(w));
-	if (block->size < need || block->size > most)
+	if (block->size < least || block->size > plan.size + spare)
 		model_fail("world", "W9 a block is no longer than its object needs");
 }
 
@@ -157,6 +157,9 @@ static void resize_slot(struct world *w, unsigned slot, size_t size)
 	stays = world_must_stay(w, inst, o, size);
 	if (heap != NULL)
 		ptr = ma_heap_realloc(heap, o->ptr, size);
+	/* Guards must be lifted for it. */
+	if (w->config[inst].guard_large)
+		stays = stays && os_fake_refused() == refused;
 	if (stays && heap != NULL && ptr != o->ptr)
 		model_fail("world", "W9 a resize that needs no other place stays");
 	if (ptr == NULL) {

@@ -17,7 +17,10 @@ CLOCK, STEP, RESERVE, FORK, LIFT, CHECK, FAIL_AT, FAIL_FROM, BANK = 12, 13, 14, 
 
 
 def header(best=0, waits=0, pages=0, retain=0, old=0, first=0, limit=0, small=0, seed=0):
-    """The configuration. waits: 0 none, 1 four, 2 32, 3 64. pages: 6 for 16k, 7 for 64k."""
+    """The configuration. waits: 0 none, 1 four, 2 32, 3 64. pages: 6 for 16k, 7 for 64k.
+
+    seed: its bits choose hardening, too.
+    """
     return [best | waits << 1 | pages << 3 | retain << 6 | old << 7,
             first | limit << 2 | (0x30 if limit else 0) | small << 7, seed]
 
@@ -267,6 +270,36 @@ SEEDS = {
     'many-regions': header(first=2) + many_regions(),
     'many-regions-best': header(best=1, first=2) + many_regions(),
 }
+
+# What else is hardened, in all bits and one by one: guards beside large objects, random order,
+# waiting blocks, sealed ones, guards behind slabs, large slots filled, few bytes waiting, samples.
+HARDENED = {
+    'all': 0xff, 'large-guards': 0x01, 'shuffled': 0x02, 'waiting': 0x04, 'sealed': 0x0d,
+    'slab-guards': 0x10, 'filled': 0x20, 'few-bytes': 0x40, 'sampled': 0x80,
+}
+FOR_ALL = ['every-size-class', 'realloc-growth', 'realloc-shrink', 'quarantine-wraps',
+           'calloc-recycled', 'aligned-every', 'limit-reached-with-waiting-slots',
+           'oom-at-every-call', 'unmap-refused', 'second-instance-reset', 'aligned-huge']
+FOR_EACH = ['calloc-recycled', 'aligned-every', 'oom-at-every-call']
+
+
+def hardened(name, bits):
+    best, first, _, *steps = SEEDS[name]
+    return [best, first, bits, *steps]
+
+
+for word, bits in HARDENED.items():
+    SEEDS.update({f'{word}-{name}': hardened(name, bits)
+                  for name in (FOR_ALL if word == 'all' else FOR_EACH)})
+SEEDS.update({
+    'crash-guarded-aligned-32m': header(seed=0x01) + [0x40, 120] + size(100),
+    'crash-sampled-aligned': header(seed=0x80) + cat(aligned(i, 13, 100) for i in range(8)),
+    'crash-sampled-nothing': header(seed=0x80) + run(0, 8, 0),
+    'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x42),
+    'sealed-slabs-again': header(seed=0x1c) + cat(
+        run(0, 32, 4000) + run_free(0, 32) + do(FAIL_AT, n) + run(0, 32, 4000) + do(LIFT) +
+        run_free(0, 32) for n in range(4)),
+})
 
 
 def main():

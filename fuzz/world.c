@@ -4,6 +4,7 @@
 #include "decay.h"
 #include "os.h"
 #include "os_fake.h"
+#include "sweep.h"
 #include "world.h"
 
 /* Of the fake OS, whose arena has twice that. */
@@ -38,6 +39,22 @@ static void start_os(size_t page, size_t limit)
 	os_fake_set_limit(limit);
 }
 
+/* Byte 2: how the choices begin, and what is hardened beyond the fixed part. */
+static void read_hardening(struct ma_instance_config *config, unsigned byte)
+{
+	config->seed = byte + 1u;
+	config->guard_large = byte & 0x01;
+	config->slab.shuffled = byte & 0x02;
+	config->quarantine.shuffled = byte & 0x02;
+	config->wait = byte & 0x04 ? (size_t)512 * 1024 : 0;
+	config->wait_sealed = byte & 0x08;
+	config->slab.guarded = byte & 0x10;
+	config->slab.fill_max = byte & 0x20 ? 32768 : MA_FILL_MAX;
+	config->quarantine.bytes = byte & 0x40 ? 4096 : SIZE_MAX;
+	config->slab.traced = byte & 0x80;
+	config->sample = byte & 0x80 ? 5 : 0;
+}
+
 /* Bytes 0 to 2 of an input; README.md has the table. */
 static void read_config(struct world *w)
 {
@@ -46,29 +63,19 @@ static void read_config(struct world *w)
 	static const size_t limits[4] = {0, 262144, 1048576, 8388608};
 	unsigned a = input_byte(&w->in);
 	unsigned b = input_byte(&w->in);
-	unsigned seed = input_byte(&w->in);
+	unsigned c = input_byte(&w->in);
 	struct ma_instance_config *config = &w->config[0];
 
 	start_os(page_of(a >> 3 & 7), b & 0x80 ? ARENA_SMALL : ARENA_LIMIT);
 	if (b & 0x40)
 		os_fake_fail_at(1);
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
+	read_hardening(config, c);
 	config->quarantine.cap = waits[a >> 1 & 3];
-	config->quarantine.bytes = seed & 8 ? 2000 : SIZE_MAX;
-	config->quarantine.shuffled = (seed & 2) != 0;
-	config->slab.fill_max = seed & 2 ? 32768 : MA_FILL_MAX;
-	config->slab.shuffled = (seed & 2) != 0;
-	config->slab.guarded = (seed & 2) != 0;
-	config->guard_large = (seed & 1) != 0;
-	config->wait = seed & 1 ? 300000 : 0;
-	config->wait_sealed = (seed & 16) != 0;
-	config->sample = seed & 4 ? 7 : 0;
-	w->plain = !config->guard_large && config->wait == 0 && config->sample == 0;
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
 	config->pool.limit = b & 0x10 ? limits[b >> 2 & 3] : 0;
-	config->seed = seed + 1u;
 	w->config[1] = w->config[0];
 	w->config[1].pool.fit = a & 1 ? MA_FIT_FIRST : MA_FIT_BEST;
 	w->config[1].pool.limit = b & 0x20 ? limits[b >> 2 & 3] : 0;
@@ -125,6 +132,8 @@ static void check_rooms(struct world *w, unsigned inst)
 	must_hold(ma_instance_check(&w->instance[inst], NULL));
 	for (unsigned i = 0; i < MA_NCLASSES; i++)
 		nshared += shared->bin[i].nslabs;
+	if (ma_sweep(&w->instance[inst], 0).block != NULL)
+		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
 	if (nshared != atomic_load(&w->instance[inst].nshared))
 		model_fail("world", "W11 the slabs of ended threads are counted");
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
@@ -294,17 +303,37 @@ static size_t piece(size_t size)
 	return taken;
 }
 
-/* A region of one page that was never used may stay. */
+/* What the OS did not make accessible again is never used again. */
+static bool is_stuck(const struct ma_block *block)
+{
+	return block->kind == MA_BLOCK_RETIRED && block->guarded;
+}
+
+static bool any_stuck(const struct ma_pool *pool)
+{
+	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
+		if (is_stuck(b))
+			return true;
+	return false;
+}
+
+/* A region of one page that was never used may stay, and one with a block that is stuck. */
 static size_t left_over(const struct ma_pool *pool)
 {
+	bool stuck = any_stuck(pool);
 	size_t in_use = 0;
 
 	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next) {
-		const struct ma_region *region = b->region;
+		bool unused = b->free && b->zero && b->region->size == pool->page;
 
-		if (!b->free || !b->zero || region->size != pool->page)
+		if (!unused && !is_stuck(b) && !(stuck && b->free))
 			model_fail("world", "W7 nothing is left when all is freed and given back");
-		in_use += piece(sizeof(*b)) + piece(sizeof(*region)) + piece(region->tree_bytes);
+		in_use += piece(sizeof(*b));
+	}
+	for (size_t i = 0; i < pool->regions.nregions; i++) {
+		const struct ma_region *region = pool->regions.table[i];
+
+		in_use += piece(sizeof(*region)) + piece(region->tree_bytes);
 	}
 	return in_use;
 }
@@ -324,24 +353,12 @@ static size_t held_by_heaps(const struct ma_instance *inst)
 	return sum;
 }
 
-/* What the OS would not make accessible again stays for good. */
-static bool has_retired(const struct ma_pool *pool)
-{
-	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
-		if (b->kind == MA_BLOCK_RETIRED && b->guarded)
-			return true;
-	return false;
-}
-
 static void check_empty(const struct ma_instance *inst)
 {
 	const struct ma_pool *pool = &inst->pool;
 	const struct ma_region_set *set = &pool->regions;
-	size_t in_use;
+	size_t in_use = left_over(pool);
 
-	if (has_retired(pool))
-		return;
-	in_use = left_over(pool);
 	in_use += held_by_heaps(inst);
 	in_use += piece(set->cap * sizeof(*set->table)) + piece(set->tree_bytes);
 	for (const struct ma_block *b = pool->spare; b != NULL; b = b->next)

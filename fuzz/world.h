@@ -21,11 +21,14 @@
  *   W8  After the end, nothing is mapped and the pagemap has no entry.
  *   W9  An object that can be resized where it is stays there: within its slot's class (by its
  *       owner), and a block that shrinks or grows into a free neighbour. A block is no longer than
- *       its object needs.
+ *       its object needs, but for the part that one with guards, or one that waited, may have to
+ *       spare.
  *   W10 What was reserved with success is free.
  *   W11 An instance knows how many slabs ended threads have left.
+ *   W12 A sweep finds nothing, because nothing is damaged.
  *
- * W5 to W8 hold as far as the OS took back what it was offered.
+ * W5 to W8 hold as far as the OS took back what it was offered, and made accessible what it had
+ * guarded. Where blocks wait before reuse or objects are sampled, W2 makes no claim.
  *
  * Locks: none. Cost: a step costs a walk over all blocks and slots.
  */
@@ -86,6 +89,18 @@ void world_give_all(struct world *w, unsigned inst, size_t keep);
 
 /** world_check_given() - no dirty block, no free end longer than what may stay (W6). */
 void world_check_given(const struct ma_pool *pool, size_t keep);
+
+/* How the block of a plain large object is used. */
+struct world_plan {
+	size_t front; /* bytes in front of it */
+	size_t back;  /* bytes of the guard behind it */
+	size_t size;  /* of the block, with both */
+	size_t align; /* of the block */
+	bool direct;  /* in a mapping of its own */
+};
+
+/** world_plan() - the block that a large object needs. */
+struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, size_t align);
 
 /** world_may_refuse() - whether a request that was refused could be (W1), OS refusals aside. */
 bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align);

@@ -30,7 +30,7 @@ static struct {
 	size_t used_end; /* offset behind all that was ever mapped since the reset */
 	bool fast, fast_next;
 	size_t page, offset, limit;
-	uint64_t now, random;
+	uint64_t now, tick, random;
 	unsigned mask;
 	size_t calls, refused, fail_at, fail_from;
 	struct paper {
@@ -109,6 +109,7 @@ void os_fake_reset(void)
 	fake.offset = 0;
 	fake.limit = 0;
 	fake.now = 0;
+	fake.tick = 0;
 	fake.random = 1;
 	fake.mask = OS_FAKE_ALL;
 	fake.calls = 0;
@@ -386,6 +387,7 @@ void ma_os_random(void *buf, size_t size)
 
 uint64_t ma_os_now_ms(void)
 {
+	fake.now += fake.tick;
 	return fake.now;
 }
 
@@ -548,6 +550,11 @@ void os_fake_set_offset(size_t npages)
 void os_fake_set_now(uint64_t now)
 {
 	fake.now = now;
+}
+
+void os_fake_set_tick(uint64_t ms)
+{
+	fake.tick = ms;
 }
 
 void os_fake_set_limit(size_t bytes)

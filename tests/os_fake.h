@@ -45,6 +45,9 @@ void os_fake_set_offset(size_t npages);
 /** os_fake_set_now() - what the clock says, in milliseconds. */
 void os_fake_set_now(uint64_t now);
 
+/** os_fake_set_tick() - by how much each look at the clock advances it; 0 after a reset. */
+void os_fake_set_tick(uint64_t ms);
+
 /** os_fake_set_limit() - bytes that may be mapped at once; 0 for no limit. */
 void os_fake_set_limit(size_t bytes);
 
