@@ -159,7 +159,7 @@ static void wrong_pools(void)
 	go_on();
 }
 
-/* ---- reports from everywhere ------------------------------------------------------------------ */
+/* ---- reports from everywhere ----------------------------------------------------------------- */
 
 static void *in_thread(void *arg)
 {
@@ -253,7 +253,7 @@ static void child(void)
 	free_twice(100);
 }
 
-/* ---- the program is told ---------------------------------------------------------------------- */
+/* ---- the program is told --------------------------------------------------------------------- */
 
 static struct memalloc_violation told;
 static size_t ntold;
