@@ -24,8 +24,10 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 
 	memset(heap, 0, sizeof(*heap));
 	heap->instance = inst;
-	heap->small_max = ma_class_limit(inst->pool.page) - MA_CANARY;
-	heap->hooked = config->sample > 0 || config->check > 0 || config->slab.traced;
+	heap->behind = MA_CANARY + config->slab.redzone;
+	heap->small_max = ma_class_limit(inst->pool.page) - heap->behind;
+	heap->hooked = config->sample > 0 || config->check > 0 || config->slab.traced ||
+		       config->slab.redzone > 0;
 	heap->fast_limit = heap->hooked ? 0 : heap->small_max + 1;
 	heap->until_sample = config->sample;
 	heap->until_check = config->check;
@@ -165,7 +167,7 @@ static void *alloc_plain(struct ma_heap *heap, const struct ma_request *req)
 	void *ptr;
 
 	if (req->size <= heap->small_max)
-		class_idx = ma_class_aligned(req->size + MA_CANARY, align, inst->pool.page);
+		class_idx = ma_class_aligned(req->size + heap->behind, align, inst->pool.page);
 	if (class_idx == MA_NCLASSES)
 		return alloc_large(heap, req, false);
 	ptr = alloc_class(heap, class_idx, req->size);
@@ -415,7 +417,7 @@ static bool resize_slot(const struct ma_heap *heap, const struct ma_target *t, s
 	uintptr_t owner = atomic_load_explicit(&t->block->owner, memory_order_relaxed);
 
 	if ((owner & ~MA_SLAB_PENDING) != (uintptr_t)heap || size > heap->small_max ||
-	    ma_class_of(size + MA_CANARY) != t->slab->class_idx)
+	    ma_class_of(size + heap->behind) != t->slab->class_idx)
 		return false;
 	ma_slab_resize(t->slab, t->slot, size);
 	return true;

@@ -58,6 +58,7 @@ struct ma_bin {
 
 struct ma_heap {
 	struct ma_instance *instance; /* fixed */
+	size_t behind;                /* bytes that a slot has beside the object at least; fixed */
 	size_t small_max;             /* largest request that gets a slot; fixed */
 	struct ma_heap *next;         /* in the instance's list of all heaps; fixed */
 	struct ma_heap *next_idle;    /* registry lock */

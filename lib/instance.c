@@ -19,6 +19,7 @@ struct ma_instance_config ma_global_config(void)
 		.slab =
 			{
 				.fill_max = options->fill,
+				.redzone = options->redzone,
 				.traced = options->stacks > 0,
 				.guarded = options->guards == MA_OPTION_GUARDS_ALL,
 				.shuffled = options->shuffle,

@@ -40,6 +40,7 @@ struct ma_quarantine_config {
 struct ma_quarantine {
 	uint32_t cap;             /* fixed */
 	uint32_t next;            /* where the next one goes */
+	uint32_t skip;            /* so many entries from there on are empty, unless shuffled */
 	size_t bytes;             /* Q2 */
 	size_t max;               /* Q2; fixed */
 	bool shuffled;            /* fixed */
@@ -72,6 +73,7 @@ ma_inline struct ma_retired ma_quarantine_put(struct ma_quarantine *q, struct ma
 	q->entry[at] = retired;
 	q->bytes += (size_t)retired.size - out.size;
 	q->next = at + 1 == q->cap ? 0 : at + 1;
+	q->skip -= q->skip > 0;
 	return out;
 }
 

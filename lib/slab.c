@@ -102,7 +102,8 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	slab->class_idx = (uint8_t)class_idx;
 	slab->flags = (uint8_t)((slot <= policy->fill_max ? MA_SLAB_FILLED : 0) |
 				(policy->traced ? MA_SLAB_TRACED : 0) |
-				(guard > 0 ? MA_SLAB_GUARDED : 0));
+				(guard > 0 ? MA_SLAB_GUARDED : 0) |
+				(policy->redzone > 0 ? MA_SLAB_CLOSE : 0));
 	slab->start = (uint32_t)ma_random_below(source->random, slab->nslots);
 	slab->secret = ma_random_next(source->random);
 	slab->zero = block->zero;

@@ -72,6 +72,7 @@
 #define MA_SLAB_FILLED 1u  /* slots are zeroed when freed and verified before reuse */
 #define MA_SLAB_TRACED 2u  /* stacks are recorded */
 #define MA_SLAB_GUARDED 4u /* the last page of the block is a guard */
+#define MA_SLAB_CLOSE 8u   /* every proof looks at all that is behind the canary */
 
 #define MA_SLAB_PENDING ((uintptr_t)1)
 
@@ -84,6 +85,7 @@ struct ma_trace {
 /* What slabs are made with; fixed. */
 struct ma_slab_policy {
 	size_t fill_max; /* slots up to this are filled */
+	size_t redzone;  /* bytes that slots have beside object and canary; all are looked at */
 	bool traced;     /* stacks are recorded */
 	bool guarded;    /* guard pages behind slabs */
 	bool shuffled;   /* slots are handed out in random order */
@@ -172,6 +174,9 @@ void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot) __attribut
 
 /** ma_slab_describe() - fill in what is known of slot @idx: object, size, state, surroundings. */
 void ma_slab_describe(const struct ma_slab *slab, uint32_t idx, struct ma_violation *v);
+
+/** ma_slab_tail_is_zero() - whether all behind the canary of a live object is zero, if filled. */
+bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size);
 
 /**
  * ma_slab_verify() - look at slot @idx from any thread, while the block stays (S8)
@@ -389,6 +394,8 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 	size = ma_slot_size(slab, *slot);
 	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size, ma_slot_secret(slab, state)) ||
 			!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
+		return MA_PROOF_OVERRUN;
+	if (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))
 		return MA_PROOF_OVERRUN;
 	return MA_PROOF_OK;
 }

@@ -18,7 +18,7 @@ static size_t first_difference(const char *ptr, size_t size)
 /* ---- looking from outside -------------------------------------------------------------------- */
 
 /* Everything behind the canary is zero where slots are filled. */
-static bool tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size)
+bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size)
 {
 	size_t from = size + MA_CANARY;
 
@@ -60,7 +60,7 @@ static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_sl
 			return MA_PROOF_OK;
 		size = ma_slot_size(slab, *slot);
 		if (ma_canary_intact(ptr + size, ma_slot_secret(slab, slot->state)) &&
-		    tail_is_zero(slab, ptr, size))
+		    ma_slab_tail_is_zero(slab, ptr, size))
 			return MA_PROOF_OK;
 		return MA_PROOF_OVERRUN;
 	}

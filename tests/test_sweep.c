@@ -301,7 +301,7 @@ static void test_sampled_objects(void **state)
 static void test_large_objects_in_between(void **state)
 {
 	char *ptr = alloc(rooms.a, 100000);
-	struct ma_large *large = ma_large_of(block_of(ptr));
+	struct ma_large *volatile large = ma_large_of(block_of(ptr));
 
 	(void)state;
 	ptr[100000] ^= 1;

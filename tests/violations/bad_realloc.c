@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 	struct row row = row_init(size);
 	unsigned char *victim = row_take(&row);
 	unsigned char *volatile wrong = victim;
+	bool harmed;
 
 	if (way == 0)
 		free(victim);
@@ -24,5 +25,7 @@ int main(int argc, char **argv)
 		wrong = stack + 64;
 	if (bug.asked)
 		(void)opaque(realloc(wrong, 2 * size));
-	return bug_end(&bug, twins_found(size, way == 2 ? wrong : NULL) | row_end(&row));
+	harmed = twins_found(size, way == 2 ? wrong : NULL);
+	harmed |= row_end(&row);
+	return bug_end(&bug, harmed);
 }

@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	unsigned char *victim = row_take(&row);
 	unsigned char *volatile wrong = victim;
 	size_t answer = 0;
+	bool harmed;
 
 	if (way == 0)
 		free(victim);
@@ -26,5 +27,7 @@ int main(int argc, char **argv)
 		wrong = stack + 64;
 	if (bug.asked)
 		answer = malloc_usable_size(wrong);
-	return bug_end(&bug, (answer != 0) | row_end(&row));
+	harmed = answer != 0;
+	harmed |= row_end(&row);
+	return bug_end(&bug, harmed);
 }

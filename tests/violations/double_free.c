@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 	struct row row = row_init(size > 1024 * 1024 ? 1000 : size);
 	unsigned char *victim = way == 4 ? in_thread(make_it, &size) : opaque(malloc(size));
 	unsigned char *volatile stale = victim;
+	bool harmed;
 
 	if (way == 5)
 		victim = moved(victim, size);
@@ -73,5 +74,7 @@ int main(int argc, char **argv)
 		(void)in_thread(free_it, stale);
 	else if (bug.asked && way != 5)
 		free(stale);
-	return bug_end(&bug, twins_found(size, NULL) | row_end(&row));
+	harmed = twins_found(size, NULL);
+	harmed |= row_end(&row);
+	return bug_end(&bug, harmed);
 }

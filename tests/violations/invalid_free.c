@@ -75,9 +75,12 @@ int main(int argc, char **argv)
 	struct row row = row_init(size);
 	unsigned char *ptr = choose(place, &row, bug_size(&bug, 2, 16), stack + 64);
 	volatile bool asked = bug.asked;
+	bool harmed;
 
 	memset(stack, 0, sizeof(stack));
 	if (asked)
 		free(opaque(ptr));
-	return bug_end(&bug, twins_found(size, place == 5 ? NULL : ptr) | row_end(&row));
+	harmed = twins_found(size, place == 5 ? NULL : ptr);
+	harmed |= row_end(&row);
+	return bug_end(&bug, harmed);
 }

@@ -6,8 +6,9 @@ TABLE: (sentence, [allocators], [names of cases]).
 FAST, DEFAULT, STRICT = "memalloc-fast", "memalloc-default", "memalloc-strict"
 
 TABLE = [
-    ("A write that jumps over the canary into a live object cannot be told from a write that is meant for that object.",
-     [FAST, DEFAULT, STRICT],
+    ("A write that jumps over the canary into a live object cannot be told from a write that is meant for that object; "
+     "redzone=64 keeps the next object that far away.",
+     [FAST, DEFAULT],
      ["overflow that jumps 8 bytes, 24 bytes", "overflow that jumps 16 bytes, 24 bytes",
       "overflow that jumps 64 bytes, 200 bytes"]),
     ("Once the memory belongs to a new object, a write through the old pointer cannot be told from one of its own; "

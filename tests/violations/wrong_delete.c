@@ -41,7 +41,10 @@ int main(int argc, char **argv)
 	struct bug bug = bug_init(argc, argv);
 	size_t size = bug_size(&bug, 0, 24);
 	struct row row = row_init(size);
+	bool harmed;
 
 	end_one(bug.asked, size, bug_size(&bug, 1, 0));
-	return bug_end(&bug, twins_found(size, NULL) | row_end(&row));
+	harmed = twins_found(size, NULL);
+	harmed |= row_end(&row);
+	return bug_end(&bug, harmed);
 }
