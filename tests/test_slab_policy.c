@@ -1,33 +1,6 @@
 /* What slabs are made with: traces, random order, guards, used memory, blocks that waited. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdlib.h>
-
+#include "fault.h"
 #include "slab_fixture.h"
-
-static sigjmp_buf fault_jump;
-
-static void on_fault(int number)
-{
-	(void)number;
-	siglongjmp(fault_jump, 1);
-}
-
-/* Whether reading a byte faults. */
-static bool faults(const volatile char *ptr)
-{
-	const struct sigaction action = {.sa_handler = on_fault, .sa_flags = (int)SA_NODEFER};
-	struct sigaction before;
-	volatile bool faulted = true;
-
-	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
-	if (sigsetjmp(fault_jump, 1) == 0) {
-		(void)*ptr;
-		faulted = false;
-	}
-	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
-	return faulted;
-}
 
 /* A large block of @size bytes, all of them written to, is back in the pool. */
 static void soil(size_t size)
@@ -438,6 +411,24 @@ static void test_sealed_blocks_cannot_be_touched(void **state)
 	}
 }
 
+/* What was sealed is zero, though its slots were not filled. */
+static void test_sealed_blocks_are_zero_again(void **state)
+{
+	struct ma_block *block;
+	struct ma_slab *slab;
+
+	(void)state;
+	slab_policy.fill_max = 0;
+	for (unsigned sealed = 0; sealed < 2; sealed++) {
+		restart_waiting(sealed);
+		block = make_and_destroy(48);
+		slab = make(48);
+		assert_ptr_equal(ma_slab_block(slab), block);
+		assert_int_equal(slab->zero, sealed);
+		assert_int_equal(is_filled(ma_slab_base(slab), block->size, 0), sealed);
+	}
+}
+
 /*
  * When the OS does not seal a block that has a guard, its contents stay, and must not be taken for
  * zero later.
@@ -491,6 +482,7 @@ int main(void)
 		TEST(test_a_guard_may_stay),
 		TEST(test_blocks_wait_for_slabs_of_their_class),
 		TEST(test_sealed_blocks_cannot_be_touched),
+		TEST(test_sealed_blocks_are_zero_again),
 		TEST(test_a_seal_may_be_refused),
 	};
 
