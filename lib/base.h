@@ -32,6 +32,8 @@
 #define ma_noinline __attribute__((noinline))
 #define ma_inline static inline __attribute__((always_inline))
 #define ma_export __attribute__((visibility("default")))
+/* For what reads the stacks of callers: sanitizers take that for a mistake. */
+#define ma_no_sanitize __attribute__((no_sanitize_address, no_sanitize_thread))
 #define ma_tls_initial_exec __attribute__((tls_model("initial-exec")))
 
 /* The line size that keeps fields written by different threads apart. */
@@ -40,6 +42,9 @@
 /* Addresses are looked up in steps of this size; every OS page is a whole number of granules. */
 #define MA_GRANULE_SHIFT 12
 #define MA_GRANULE ((size_t)1 << MA_GRANULE_SHIFT)
+
+/* What is written at start and only read afterwards has pages of its own, of this size. */
+#define MA_SEALED 4096
 
 /* Alignment of every object. */
 #define MA_ALIGN ((size_t)16)

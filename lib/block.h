@@ -51,9 +51,10 @@ struct ma_block {
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
 	uint8_t kind;             /* enum ma_block_kind */
 	bool free;                /* kind is MA_BLOCK_FREE */
-	bool zero;    /* every byte reads as zero; once allocated: did when it was handed out */
-	bool dirty;   /* on the dirty list: free, and may hold physical pages */
-	bool guarded; /* some pages may be inaccessible (guard.h); the owner's */
+	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
+	bool dirty;       /* on the dirty list: free, and may hold physical pages */
+	uint32_t purpose; /* of a retired one: what it waits for (waitlist.h) */
+	bool guarded;     /* some pages may be inaccessible (guard.h); the owner's */
 
 	union {
 		alignas(MA_CACHE_LINE) unsigned char rider[MA_BLOCK_RIDER]; /* allocated */

@@ -6,7 +6,9 @@
  * of the slab or block, on the generation of the slot, and on a key of the process: a canary seen
  * elsewhere, or in an earlier life of the same slot, does not fit here.
  *
- * Rules: C1  The first byte is never 0, so that a lone terminator past the end is seen.
+ * Rules:
+ *   C1  The first byte is never 0, so that a lone terminator past the end is seen.
+ *   C2  The last byte is 0, so that a string without terminator ends here and shows no more.
  * Does not prove that nothing was written: the object's own canary may have been read and written
  * back, which nobody can see, and writes may jump over it.
  *
@@ -22,23 +24,34 @@
 
 #include "base.h"
 
-/* Of this process, odd; written once, by ma_canary_init(). */
-extern uint64_t ma_canary_key;
+/* Of this process; in a page of its own, which is sealed once it is written. */
+struct ma_canary_page {
+	alignas(MA_SEALED) uint64_t key; /* odd */
+	unsigned stride; /* lives that a slot goes on by when it is used again; odd */
+};
+
+extern struct ma_canary_page ma_canary;
 
 __extension__ typedef unsigned __int128 ma_canary_wide;
 
 /**
- * ma_canary_init() - choose the key. Objects that are live keep the old one: call it before there
- * are any.
+ * ma_canary_init() - choose key and stride. Objects that are live keep the old ones: call it before
+ * there are any, once.
  */
-void ma_canary_init(uint64_t key);
+void ma_canary_init(uint64_t secret);
+
+/**
+ * ma_canary_forked() - another stride: what the child makes from now on in slots of the parent has
+ * other canaries than what the parent makes there. What is live keeps its own.
+ */
+void ma_canary_forked(uint64_t secret);
 
 /** ma_canary_at() - the canary of an address, under the secret of its slab or block. */
 ma_inline uint64_t ma_canary_at(const void *at, uint64_t secret)
 {
-	ma_canary_wide product = (ma_canary_wide)((uintptr_t)at ^ secret) * ma_canary_key;
+	ma_canary_wide product = (ma_canary_wide)((uintptr_t)at ^ secret) * ma_canary.key;
 
-	return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 1;
+	return (((uint64_t)product ^ (uint64_t)(product >> 64)) | 1) & ~((uint64_t)0xff << 56);
 }
 
 /** ma_canary_found() - the eight bytes at an address. */

@@ -61,9 +61,11 @@ static void trim(struct ma_options_text *text)
 /* Whether a name, with a * at its end maybe, is that of the program. */
 static bool matches(const char *name, size_t len, const char *program)
 {
+	size_t have = strlen(program);
+
 	if (name[len - 1] == '*')
-		return strncmp(name, program, len - 1) == 0;
-	return strlen(program) == len && memcmp(name, program, len) == 0;
+		return len - 1 <= have && memcmp(name, program, len - 1) == 0;
+	return len == have && memcmp(name, program, len) == 0;
 }
 
 /* The name between the brackets; its len is 0 when there is none. */

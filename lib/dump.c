@@ -175,6 +175,8 @@ static void add_block(struct memalloc_statistics *stats, struct ma_block *block)
 {
 	struct slots n;
 
+	if (block->kind == MA_BLOCK_RETIRED)
+		stats->waiting += block->size;
 	if (block->kind == MA_BLOCK_LARGE) {
 		stats->large += block->size;
 		stats->live += ma_large_of(block)->requested;
@@ -199,6 +201,8 @@ static void add_counts(struct memalloc_statistics *stats, const struct ma_pool *
 	stats->blocks = pool->counts.nblocks;
 	stats->free_blocks = pool->counts.nfree;
 	stats->stranded = pool->counts.stranded;
+	stats->guarded = atomic_load(&pool->guarded);
+	stats->unguarded = atomic_load(&pool->unguarded);
 	stats->grown = pool->counts.grown;
 	stats->shrunk = pool->counts.shrunk;
 	stats->purged = pool->counts.purged;
@@ -244,7 +248,8 @@ static const struct {
 	FIELD(mapped),  FIELD(metadata), FIELD(free),         FIELD(dirty),   FIELD(slabs),
 	FIELD(large),   FIELD(live),     FIELD(live_objects), FIELD(retired), FIELD(free_slots),
 	FIELD(regions), FIELD(blocks),   FIELD(free_blocks),  FIELD(heaps),   FIELD(stranded),
-	FIELD(grown),   FIELD(shrunk),   FIELD(purged),
+	FIELD(waiting), FIELD(guarded),  FIELD(unguarded),    FIELD(grown),   FIELD(shrunk),
+	FIELD(purged),
 };
 
 ma_export size_t memalloc_stats_json(char *buf, size_t size)

@@ -23,6 +23,26 @@ typedef uint64_t ma_vec __attribute__((vector_size(16), may_alias));
 
 static_assert(sizeof(ma_vec) == MA_ALIGN, "a piece is one unit of alignment");
 
+/* Pieces at both ends of @v, @k at each; they overlap where there are fewer than 2 * @k. */
+ma_inline void ma_fill_ends(ma_vec *v, size_t n, size_t k)
+{
+	const ma_vec zero = {0, 0};
+
+	for (size_t i = 0; i < k; i++) {
+		v[i] = zero;
+		v[n - k + i] = zero;
+	}
+}
+
+ma_inline ma_vec ma_fill_sum(const ma_vec *v, size_t n, size_t k)
+{
+	ma_vec sum = v[0] | v[n - k];
+
+	for (size_t i = 1; i < k; i++)
+		sum |= v[i] | v[n - k + i];
+	return sum;
+}
+
 /** ma_fill_zero() - zero @size bytes (I1). */
 ma_inline void ma_fill_zero(void *ptr, size_t size)
 {
@@ -35,18 +55,13 @@ ma_inline void ma_fill_zero(void *ptr, size_t size)
 		v[n / 2] = zero;
 		v[(n - 1) / 2] = zero;
 		v[n - 1] = zero;
-		return;
+	} else if (n <= 8) {
+		ma_fill_ends(v, n, 4);
+	} else {
+		for (; ma_unlikely(n > 16); n -= 8, v += 8)
+			ma_fill_ends(v, 8, 4);
+		ma_fill_ends(v, n, 8);
 	}
-	for (size_t i = 0; i < n - 4; i += 4) {
-		v[i] = zero;
-		v[i + 1] = zero;
-		v[i + 2] = zero;
-		v[i + 3] = zero;
-	}
-	v[n - 4] = zero;
-	v[n - 3] = zero;
-	v[n - 2] = zero;
-	v[n - 1] = zero;
 }
 
 /** ma_fill_is_zero() - whether @size bytes (I1) are all zero. */
@@ -58,11 +73,14 @@ ma_inline bool ma_fill_is_zero(const void *ptr, size_t size)
 
 	if (n <= 4) {
 		sum = v[0] | v[n / 2] | v[(n - 1) / 2] | v[n - 1];
-		return (sum[0] | sum[1]) == 0;
+	} else if (n <= 8) {
+		sum = ma_fill_sum(v, n, 4);
+	} else {
+		sum = (ma_vec){0, 0};
+		for (; ma_unlikely(n > 16); n -= 8, v += 8)
+			sum |= ma_fill_sum(v, 8, 4);
+		sum |= ma_fill_sum(v, n, 8);
 	}
-	sum = v[n - 4] | v[n - 3] | v[n - 2] | v[n - 1];
-	for (size_t i = 0; i < n - 4; i += 4)
-		sum |= v[i] | v[i + 1] | v[i + 2] | v[i + 3];
 	return (sum[0] | sum[1]) == 0;
 }
 

@@ -181,7 +181,7 @@ static ma_noinline void *alloc_once(struct ma_heap *heap, const struct ma_reques
 
 	if (ma_likely(!heap->hooked))
 		return alloc_plain(heap, req);
-	if (ma_hooks_is_sampled(heap))
+	if (ma_hooks_is_sampled(heap) && req->align <= heap->instance->pool.page)
 		ptr = alloc_large(heap, req, true);
 	if (ptr == NULL)
 		ptr = alloc_plain(heap, req);
@@ -224,11 +224,12 @@ void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-static ma_noinline void free_large(struct ma_instance *inst, struct ma_block *block, void *ptr)
+static ma_noinline void free_large(struct ma_instance *inst, struct ma_heap *heap,
+				   struct ma_block *block, void *ptr)
 {
 	if (!ma_prove_large(inst, block, ptr, MA_INVALID_FREE))
 		return;
-	ma_hooks_freed(inst, ptr);
+	ma_hooks_freed(inst, heap, ptr);
 	if (ma_large_free(&inst->larges, block))
 		(void)ma_decay_step(&inst->pool);
 }
@@ -269,7 +270,7 @@ static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *he
 
 	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
 		return;
-	ma_hooks_freed(inst, ptr);
+	ma_hooks_freed(inst, heap, ptr);
 	owner = atomic_load_explicit(ma_slab_owner(t.slab), memory_order_acquire);
 	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
 		free_owned(heap, t.slab, t.slot);
@@ -291,7 +292,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	enum ma_proof proof;
 
 	if (ma_unlikely(block == NULL || block->kind != MA_BLOCK_SLAB)) {
-		free_large(inst, block, ptr);
+		free_large(inst, heap, block, ptr);
 		return;
 	}
 	slab = ma_slab_of(block);
@@ -305,7 +306,7 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	    !ma_prove_failed(slab, ptr, proof, &slot, MA_INVALID_FREE))
 		return;
 	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
-		ma_hooks_freed(inst, ptr);
+		ma_hooks_freed(inst, heap, ptr);
 	free_owned(heap, slab, slot);
 }
 
@@ -316,19 +317,35 @@ size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)
 	return ma_prove(inst, ptr, MA_BAD_USABLE_SIZE, &t) ? t.size : 0;
 }
 
-static ma_cold void report_claim(const struct ma_target *t, const void *ptr,
-				 enum ma_violation_kind kind, const char *why)
+static void describe(const struct ma_target *t, struct ma_violation *v)
+{
+	if (t->slab != NULL)
+		ma_slab_describe(t->slab, t->slot.idx, v);
+	else
+		ma_large_describe(t->block, v);
+}
+
+static ma_cold void report_size(const struct ma_target *t, const void *ptr)
 {
 	struct ma_violation v = {
-		.kind = kind,
+		.kind = MA_SIZE_MISMATCH,
 		.ptr = ptr,
-		.why = why,
+		.why = "is freed with another size than it was asked with",
 	};
 
-	if (t->slab != NULL)
-		ma_slab_describe(t->slab, t->slot.idx, &v);
-	else
-		ma_large_describe(t->block, &v);
+	describe(t, &v);
+	ma_report(&v);
+}
+
+static ma_cold void report_alignment(const struct ma_target *t, const void *ptr)
+{
+	struct ma_violation v = {
+		.kind = MA_ALIGNMENT_MISMATCH,
+		.ptr = ptr,
+		.why = "is freed with an alignment that it does not have",
+	};
+
+	describe(t, &v);
 	ma_report(&v);
 }
 
@@ -340,11 +357,9 @@ void ma_heap_free_sized(struct ma_instance *inst, struct ma_heap *heap, void *pt
 	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
 		return;
 	if (claim->size != SIZE_MAX && claim->size != t.size)
-		report_claim(&t, ptr, MA_SIZE_MISMATCH,
-			     "is freed with another size than it was asked with");
+		report_size(&t, ptr);
 	if (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)
-		report_claim(&t, ptr, MA_ALIGNMENT_MISMATCH,
-			     "is freed with an alignment that it does not have");
+		report_alignment(&t, ptr);
 	ma_heap_free(inst, heap, ptr);
 }
 
@@ -360,21 +375,33 @@ void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin orig
 		ma_slab_set_origin(ma_slab_of(block), ptr, (unsigned)origin);
 }
 
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin)
+static ma_cold void report_origin(const struct ma_target *t, const void *ptr, unsigned from)
 {
-	static const char *const why[] = {
-		[MA_FROM_MALLOC] = "came from malloc and is ended by delete",
-		[MA_FROM_NEW] = "came from new and is not ended by delete",
-		[MA_FROM_NEW_ARRAY] = "came from new[] and is not ended by delete[]",
+	struct ma_violation v = {
+		.kind = MA_DEALLOC_MISMATCH,
+		.ptr = ptr,
+		.why = "came from malloc and is ended by delete",
 	};
+
+	if (from == MA_FROM_NEW)
+		v.why = "came from new and is not ended by delete";
+	if (from == MA_FROM_NEW_ARRAY)
+		v.why = "came from new[] and is not ended by delete[]";
+	describe(t, &v);
+	ma_report(&v);
+}
+
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+			  enum ma_violation_kind kind)
+{
 	struct ma_target t;
 	unsigned from;
 
-	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
+	if (!ma_prove(inst, ptr, kind, &t))
 		return;
 	from = t.slab != NULL ? ma_slot_origin(t.slot.state) : ma_large_of(t.block)->origin;
-	if (from != (unsigned)origin && from < sizeof(why) / sizeof(*why))
-		report_claim(&t, ptr, MA_DEALLOC_MISMATCH, why[from]);
+	if (from != (unsigned)origin)
+		report_origin(&t, ptr, from);
 }
 
 /* ---- realloc --------------------------------------------------------------------------------- */
@@ -446,12 +473,10 @@ void ma_instance_unlock(struct ma_instance *inst)
 
 void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 {
-	bool seeded = inst->config.seed != 0;
-
 	if (heap != NULL)
 		ma_bins_forked(heap);
 	ma_bins_forked(&inst->shared);
-	if (seeded)
+	if (!inst->config.renewed)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */
 	ma_random_init(&inst->larges.random, 0);

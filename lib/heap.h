@@ -38,12 +38,14 @@
 
 #include <stdatomic.h>
 
+#include "depot.h"
 #include "large.h"
 #include "lock.h"
 #include "pool.h"
 #include "quarantine.h"
 #include "random.h"
 #include "slab.h"
+#include "stack.h"
 #include "waitlist.h"
 
 struct ma_instance;
@@ -61,8 +63,10 @@ struct ma_heap {
 	struct ma_heap *next_idle;    /* registry lock */
 	size_t fast_limit;            /* requests below it take the short way; fixed */
 	bool hooked;                  /* there is something to do beside each operation; fixed */
-	uint64_t until_sample;        /* allocations until one is sampled */
-	uint64_t until_check;         /* allocations until all is validated */
+	const void *frame; /* of the call that is under way, NULL when unknown (stack.h) */
+	struct ma_stack_place place; /* the thread's stack */
+	uint64_t until_sample;       /* allocations until one is sampled */
+	uint64_t until_check;        /* allocations until all is validated */
 	struct ma_random random;
 	struct ma_slab_source source; /* fixed */
 	struct ma_quarantine quarantine;
@@ -79,9 +83,12 @@ struct ma_instance_config {
 	size_t wait;                            /* bytes of freed blocks that wait */
 	bool wait_sealed;                       /* and are inaccessible meanwhile */
 	bool guard_large;                       /* guard pages on both sides of large objects */
-	uint64_t sample; /* every so many allocations one with guards of its own; 0: none */
-	uint64_t check;  /* every so many allocations all is validated; 0: never */
-	uint64_t seed;   /* 0: from the OS */
+	uint64_t sample;        /* every so many allocations one with guards of its own; 0: none */
+	uint64_t check;         /* every so many allocations all is validated; 0: never */
+	struct ma_depot *depot; /* where stacks are recorded; NULL: nowhere */
+	bool deep;              /* whatever that costs */
+	uint64_t seed;          /* 0: from the OS */
+	bool renewed;           /* a child of fork chooses anew */
 };
 
 struct ma_instance {
@@ -159,13 +166,17 @@ void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size) ma_must_chec
 size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr);
 
 /* Who made an object, and so who may end it. */
-enum ma_origin { MA_FROM_MALLOC, MA_FROM_NEW, MA_FROM_NEW_ARRAY };
+enum ma_origin { MA_FROM_MALLOC, MA_FROM_NEW, MA_FROM_NEW_ARRAY, MA_FROM_ANY };
 
 /** ma_heap_set_origin() - note who made a live object. The caller has just allocated it. */
 void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin origin);
 
-/** ma_heap_check_origin() - report when somebody else ends a live object than who made it. */
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin);
+/**
+ * ma_heap_check_origin() - report when somebody else ends a live object than who made it
+ * @kind:  of the report, when it is no live object
+ */
+void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+			  enum ma_violation_kind kind);
 
 /**
  * ma_heap_compact() - collect, empty the quarantine, return empty slabs, here and in the shared

@@ -18,7 +18,10 @@ bool ma_hooks_is_sampled(struct ma_heap *heap);
 /** ma_hooks_allocated() - @ptr has just become live: record the stack, validate when it is time. */
 void ma_hooks_allocated(struct ma_heap *heap, void *ptr);
 
-/** ma_hooks_freed() - a live object is about to be freed: record the stack. */
-void ma_hooks_freed(struct ma_instance *inst, void *ptr);
+/**
+ * ma_hooks_freed() - a live object is about to be freed: record the stack
+ * @heap:  the calling thread's, or NULL
+ */
+void ma_hooks_freed(struct ma_instance *inst, struct ma_heap *heap, void *ptr);
 
 #endif

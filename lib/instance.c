@@ -3,9 +3,6 @@
 /* Blocks wait in bytes as many times what the slots of one thread may take. */
 #define WAIT_FACTOR 8
 
-enum { GUARDS_NONE, GUARDS_LARGE, GUARDS_ALL };
-enum { PROFILE_STRICT = 2 };
-
 struct ma_instance_config ma_global_config(void)
 {
 	const struct ma_options *options = &ma_global.options;
@@ -23,7 +20,7 @@ struct ma_instance_config ma_global_config(void)
 			{
 				.fill_max = options->fill,
 				.traced = options->stacks > 0,
-				.guarded = options->guards == GUARDS_ALL,
+				.guarded = options->guards == MA_OPTION_GUARDS_ALL,
 				.shuffled = options->shuffle,
 			},
 		.quarantine =
@@ -33,10 +30,13 @@ struct ma_instance_config ma_global_config(void)
 				.shuffled = options->shuffle,
 			},
 		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
-		.wait_sealed = options->profile == PROFILE_STRICT,
-		.guard_large = options->guards != GUARDS_NONE,
+		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
+		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,
 		.sample = options->sample,
 		.check = options->check,
-		.seed = options->seed,
+		.depot = options->stacks > 0 || options->sample > 0 ? &ma_global.depot : NULL,
+		.deep = options->stacks == MA_OPTION_STACKS_FULL,
+		.seed = ma_global.seed,
+		.renewed = options->seed == 0,
 	};
 }

@@ -15,8 +15,11 @@
 #include "pagemap.h"
 
 struct ma_global {
-	struct ma_options options; /* fixed */
-	struct ma_pagemap pagemap; /* of all instances */
+	alignas(MA_SEALED) struct ma_options options; /* read-only after init */
+	uint64_t seed; /* of this run: the option, or chosen; read-only after init */
+	bool watched;  /* calls take the long way: there is more to do; read-only after init */
+	alignas(MA_SEALED) struct ma_pagemap pagemap; /* of all instances */
+	struct ma_depot depot;
 	struct ma_instance instance;
 };
 
@@ -34,5 +37,28 @@ bool ma_global_ready(void) ma_must_check;
  * @align:  that was asked for; 1: not known
  */
 void ma_free_sized(void *ptr, size_t size, size_t align);
+
+/* How an object is ended: as whose (enum ma_origin), and whether size and align are claims. */
+#define MA_ENDS_CLAIMING 16u
+
+/**
+ * ma_watched_free() - free when ma_global.watched: with a look at who made the object
+ * @size, @align:  as ma_free_sized()
+ * @how:           an origin, and MA_ENDS_CLAIMING if @size and @align are to be proven
+ *
+ * To be called as the last thing a function does, so that a jump leads here (stack.h).
+ */
+void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how);
+
+/** ma_watched_realloc() - look at who made the object that is to be resized. */
+void ma_watched_realloc(const void *ptr);
+
+/** ma_made() - note that @origin made a live object, if wanted. */
+ma_inline void *ma_made(void *ptr, enum ma_origin origin)
+{
+	if (ma_unlikely(ma_global.options.alloc_dealloc_mismatch) && ptr != NULL)
+		ma_heap_set_origin(&ma_global.instance, ptr, origin);
+	return ptr;
+}
 
 #endif

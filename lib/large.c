@@ -131,13 +131,17 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 		return false;
 	need = ma_align_up(req->size + (req->tight ? MA_ALIGN : MA_CANARY), page);
 	plan->align = ma_max(req->align, page);
-	plan->front = guarded ? plan->align : 0;
-	plan->back = guarded ? page : 0;
-	/* What is in front counts: no region has place for more, and its alignment beside. */
-	plan->direct = plan->front + need + plan->back > DIRECT_MIN || plan->align > DIRECT_MIN;
-	if (plan->align > page && plan->direct)
+	plan->front = guarded ? page : 0;
+	if (plan->align > page && guarded)
 		plan->front = plan->align;
+	plan->back = guarded ? page : 0;
 	plan->size = plan->front + need + plan->back;
+	plan->direct = need > DIRECT_MIN || plan->align > DIRECT_MIN ||
+		       plan->size + plan->align - page > MA_REGION_MAX;
+	if (plan->direct && plan->align > page && !guarded) {
+		plan->front = plan->align;
+		plan->size += plan->front;
+	}
 	return plan->front <= MA_REQUEST_MAX / 2 && plan->size <= MA_REQUEST_MAX;
 }
 
@@ -173,10 +177,9 @@ static size_t place(struct ma_block *block, const struct plan *plan,
 	size_t page = ma_pool_of(block)->page;
 	uintptr_t first = ma_block_addr(block) + plan->front;
 
-	if (req->tight) {
-		first = ma_block_end(block) - plan->back - req->size;
-		return ma_align_down(first, ma_max(req->align, MA_ALIGN)) - ma_block_addr(block);
-	}
+	if (req->tight)
+		return ma_align_down(block->size - plan->back - req->size,
+				     ma_max(ma_min(req->align, page), MA_ALIGN));
 	if (!plan->direct || plan->align == page)
 		return plan->front;
 	first = ma_align_down(first, plan->align);

@@ -62,6 +62,13 @@ ma_inline struct ma_large *ma_large_of(struct ma_block *block)
 	return (struct ma_large *)(void *)block->rider;
 }
 
+/** ma_large_is_tight() - whether a block of any kind is one of a tight object. */
+ma_inline bool ma_large_is_tight(const struct ma_block *block)
+{
+	return block->kind == MA_BLOCK_LARGE &&
+	       ((const struct ma_large *)(const void *)block->rider)->tight;
+}
+
 /** ma_large_ptr() - the object in a block. */
 void *ma_large_ptr(struct ma_block *block);
 

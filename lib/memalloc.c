@@ -4,11 +4,14 @@
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
+#include "fault.h"
 #include "instance.h"
 #include "memalloc.h"
 #include "os.h"
 #include "pools.h"
 #include "report.h"
+#include "sweep.h"
+#include "violations.h"
 #include "worker.h"
 
 #define STDERR 2
@@ -37,14 +40,71 @@ static void read_options(void)
 	}
 }
 
-static void init_instance(void)
+/* One number that a report can tell, and that repeats the run. */
+static uint64_t choose_seed(const struct ma_options *options)
 {
-	const struct ma_instance_config config = ma_global_config();
 	struct ma_random random;
 
+	if (options->seed != 0)
+		return options->seed;
+	ma_random_init(&random, 0);
+	return ma_random_next(&random) | 1;
+}
+
+static void init_instance(void)
+{
+	const struct ma_options *options = &ma_global.options;
+	struct ma_instance_config config;
+	struct ma_random random;
+
+	ma_global.seed = choose_seed(options);
+	config = ma_global_config();
 	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));
+	ma_depot_init(&ma_global.depot);
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
+	ma_global.watched = config.depot != NULL || config.check > 0 ||
+			    options->alloc_dealloc_mismatch;
+}
+
+static size_t recorded(uint32_t id, uintptr_t *pc, size_t max)
+{
+	return ma_depot_get(&ma_global.depot, id, pc, max);
+}
+
+static size_t here(uintptr_t *pc, size_t max)
+{
+	return ma_stack_full(pc, max, NULL, NULL);
+}
+
+static_assert((int)MA_OPTION_ON_VIOLATION_EXIT == (int)MA_ON_EXIT &&
+		      (int)MA_OPTION_ON_VIOLATION_REPORT == (int)MA_ON_REPORT,
+	      "the words of the option are in the order of the actions");
+
+static void configure_reports(void)
+{
+	static const char *const profiles[] = {"fast", "default", "strict"};
+	const struct ma_options *options = &ma_global.options;
+	const struct ma_report_config config = {
+		.action = (enum ma_report_action)options->on_violation,
+		.exitcode = (int)options->exitcode,
+		.json = options->report == MA_OPTION_REPORT_JSON,
+		.log_path = options->log_path,
+		.seed = ma_global.seed,
+		.profile = profiles[options->profile],
+		.stack = recorded,
+		.here = here,
+		.handler = ma_violations_tell,
+	};
+
+	ma_report_configure(&config);
+}
+
+/* What an attacker would like to change. A system with larger pages does without. */
+static void seal(void)
+{
+	(void)ma_os_seal(&ma_global, offsetof(struct ma_global, pagemap));
+	(void)ma_os_seal(&ma_canary, sizeof(ma_canary));
 }
 
 static void thread_exit(void *heap)
@@ -57,19 +117,39 @@ static void fork_prepare(void)
 {
 	ma_pools_lock();
 	ma_instance_lock(&ma_global.instance);
+	ma_lock(&ma_global.depot.lock);
 }
 
 static void fork_parent(void)
 {
+	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 }
 
+/* Where pages are larger than what is sealed, nothing was: it can be written all the same. */
+static void renew_secrets(void)
+{
+	struct ma_random random;
+	bool sealed = MA_SEALED % ma_os_page_size() == 0;
+
+	if (ma_global.options.seed != 0)
+		return;
+	ma_random_init(&random, 0);
+	if (sealed && !ma_os_unseal(&ma_canary, sizeof(ma_canary)))
+		return;
+	ma_canary_forked(ma_random_next(&random));
+	(void)ma_os_seal(&ma_canary, sizeof(ma_canary));
+}
+
 static void fork_child(void)
 {
+	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 	ma_instance_forked(&ma_global.instance, mine);
+	renew_secrets();
+	ma_report_forget();
 	ma_worker_start();
 }
 
@@ -89,6 +169,8 @@ static bool init_locked(void)
 		return false;
 	read_options();
 	init_instance();
+	configure_reports();
+	seal();
 	return true;
 }
 
@@ -110,8 +192,21 @@ static ma_cold bool init(void)
 /* When the library is loaded; nothing of the pool is mapped yet. */
 __attribute__((constructor)) static void loaded(void)
 {
-	if (ma_global_ready())
-		ma_worker_start();
+	if (!ma_global_ready())
+		return;
+	ma_fault_start();
+	ma_worker_start();
+}
+
+/* Nobody will free what is live now: what was written past its end shows here or never. */
+__attribute__((destructor)) static void unloaded(void)
+{
+	uint64_t ms = ma_global.options.exit_check_ms;
+
+	if (!atomic_load(&ready) || ms == 0)
+		return;
+	ma_sweep_at_exit(&ma_global.instance, ms);
+	ma_pools_sweep(ms);
 }
 
 bool ma_global_ready(void)
@@ -147,13 +242,88 @@ static ma_cold void *no_memory(void)
 	return NULL;
 }
 
+/* ---- calls that are watched ------------------------------------------------------------------ */
+
+/*
+ * Reached by a jump from what the program called: the registers hold what the program left in them,
+ * and the stack of the program begins at this frame (stack.h).
+ */
+static ma_noinline void *watched_alloc(size_t size, size_t align, bool zero)
+{
+	const struct ma_request req = {.size = size, .align = align, .zero = zero};
+	struct ma_heap *heap = my_heap();
+	void *ptr;
+
+	if (heap == NULL)
+		return no_memory();
+	heap->frame = ma_stack_frame();
+	ptr = ma_heap_alloc_request(heap, &req);
+	heap->frame = NULL;
+	return ptr != NULL ? ptr : no_memory();
+}
+
+static void *realloc_at(struct ma_heap *heap, void *ptr, size_t size)
+{
+	void *resized = heap != NULL ? ma_heap_realloc(heap, ptr, size) : NULL;
+
+	return ma_likely(resized != NULL) ? resized : no_memory();
+}
+
+static ma_noinline void *watched_realloc(void *ptr, size_t size)
+{
+	struct ma_heap *heap = my_heap();
+	void *resized;
+
+	if (heap != NULL)
+		heap->frame = ma_stack_frame();
+	resized = realloc_at(heap, ptr, size);
+	if (heap != NULL)
+		heap->frame = NULL;
+	return resized;
+}
+
+static void end_object(void *ptr, const struct ma_request *claim, unsigned how)
+{
+	enum ma_origin origin = (enum ma_origin)(how & ~MA_ENDS_CLAIMING);
+	struct ma_instance *inst = &ma_global.instance;
+
+	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY)
+		ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE);
+	if (how & MA_ENDS_CLAIMING)
+		ma_heap_free_sized(inst, mine, ptr, claim);
+	else
+		ma_heap_free(inst, mine, ptr);
+}
+
+ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
+{
+	const struct ma_request claim = {.size = size, .align = align};
+
+	if (ptr == NULL)
+		return;
+	if (mine != NULL)
+		mine->frame = ma_stack_frame();
+	end_object(ptr, &claim, how);
+	if (mine != NULL)
+		mine->frame = NULL;
+}
+
+ma_noinline void ma_watched_realloc(const void *ptr)
+{
+	if (ptr != NULL && ma_global.options.alloc_dealloc_mismatch)
+		ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
+}
+
 /* ---- the heap -------------------------------------------------------------------------------- */
 
 ma_export void *custom_malloc(size_t size)
 {
 	struct ma_heap *heap = my_heap();
-	void *ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
+	void *ptr;
 
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(size, 0, false);
+	ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
 	return ma_likely(ptr != NULL) ? ptr : no_memory();
 }
 
@@ -171,6 +341,8 @@ ma_export void *custom_calloc(size_t count, size_t size)
 
 	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
 		return no_memory();
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(req.size, 0, true);
 	return alloc_request(&req);
 }
 
@@ -182,6 +354,8 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
+	if (ma_unlikely(ma_global.watched))
+		return watched_alloc(size, alignment, false);
 	return alloc_request(&req);
 }
 
@@ -192,6 +366,10 @@ ma_export void custom_free(void *ptr)
 
 	if (ma_unlikely(ptr == NULL))
 		return;
+	if (ma_unlikely(ma_global.watched)) {
+		ma_watched_free(ptr, 0, 0, MA_FROM_ANY);
+		return;
+	}
 	if (ma_unlikely(heap == NULL) && !ma_global_ready())
 		return;
 	ma_heap_free(&ma_global.instance, heap, ptr);
@@ -199,17 +377,15 @@ ma_export void custom_free(void *ptr)
 
 ma_export void *custom_realloc(void *ptr, size_t size)
 {
-	struct ma_heap *heap = my_heap();
-	void *resized;
-
 	if (ptr == NULL)
 		return custom_malloc(size);
 	if (size == 0) {
 		custom_free(ptr);
 		return NULL;
 	}
-	resized = heap != NULL ? ma_heap_realloc(heap, ptr, size) : NULL;
-	return ma_likely(resized != NULL) ? resized : no_memory();
+	if (ma_unlikely(ma_global.watched))
+		return watched_realloc(ptr, size);
+	return realloc_at(my_heap(), ptr, size);
 }
 
 ma_export void *custom_reallocarray(void *ptr, size_t count, size_t size)

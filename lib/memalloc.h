@@ -284,6 +284,9 @@ struct memalloc_statistics {
 	size_t free_blocks;  /* number */
 	size_t heaps;        /* number of threads' heaps ever needed at once */
 	size_t stranded;     /* refused by the system when it was to take it back */
+	size_t waiting;      /* in blocks that were freed and wait before they are used again */
+	size_t guarded;      /* guards put up so far, around objects, slabs and freed memory */
+	size_t unguarded;    /* guards that the system refused: objects went without */
 	uint64_t grown;      /* times a region was mapped */
 	uint64_t shrunk;     /* times memory was unmapped */
 	uint64_t purged;     /* times contents of free memory were dropped */
@@ -326,6 +329,41 @@ MEMALLOC_API int memalloc_trim(size_t keep);
  * Thread safe. Return: bytes given back.
  */
 MEMALLOC_API size_t memalloc_compact(void);
+
+/* ---- misuse ---------------------------------------------------------------------------------- */
+
+/**
+ * struct memalloc_violation - misuse that was found
+ *
+ * The kinds, and what a report says, are described in memalloc-reports(7).
+ */
+struct memalloc_violation {
+	const char *kind;    /* as in the report: "heap overflow" */
+	const void *pointer; /* as the program passed it, or where the damage is */
+	const void *object;  /* start of the object, NULL when unknown */
+	size_t size;         /* bytes that were asked for, SIZE_MAX when unknown */
+	const char
+		*report; /* the facts as they were written, text or JSON, a newline at their end */
+	void *reserved[4]; /* NULL */
+};
+
+typedef void memalloc_violation_handler(const struct memalloc_violation *violation, void *arg);
+
+/**
+ * memalloc_set_violation_handler() - be told of misuse
+ * @handler:  NULL for none
+ * @arg:      passed on
+ *
+ *      memalloc_set_violation_handler(note_in_crash_log, log);
+ *
+ * It is called by the thread that found the misuse, after the report was written and before the
+ * process ends, or goes on, as the option on_violation says; what it is given is valid until it
+ * returns. The heap is damaged and its locks may be held: it must not allocate or free, and must
+ * not leave by longjmp() or an exception. Misuse that is found while it runs ends the process.
+ * Of several calls the last one counts. Thread safe, but not for use while another thread may find
+ * misuse: that may still be told to the one before, or to none.
+ */
+MEMALLOC_API void memalloc_set_violation_handler(memalloc_violation_handler *handler, void *arg);
 
 #ifdef __cplusplus
 }

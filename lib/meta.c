@@ -38,7 +38,7 @@ void ma_meta_fini(struct ma_meta *meta)
 		/*
 		 * A chunk was mapped alone; should the OS refuse, its addresses stay ours for good.
 		 */
-		(void)ma_os_discard(chunk, chunk->size);
+		ma_os_discard_guarded(chunk, chunk->size);
 		chunk = next;
 	}
 	ma_meta_init(meta);
@@ -60,16 +60,17 @@ static void keep_rest(struct ma_meta *meta)
 
 static bool add_chunk(struct ma_meta *meta, size_t need)
 {
+	size_t guards = ma_os_guarded_size(0);
 	size_t least = ma_align_up(need + MA_CACHE_LINE, ma_os_page_size());
 	size_t size = ma_align_up(ma_min(ma_max(meta->mapped, CHUNK_MIN), CHUNK_MAX),
 				  ma_os_page_size());
 	struct ma_meta_chunk *chunk;
 
-	size = ma_max(size, least);
-	chunk = ma_os_map(size);
+	size = size > guards ? ma_max(size - guards, least) : least;
+	chunk = ma_os_map_guarded(size);
 	if (chunk == NULL && size > least) {
 		size = least;
-		chunk = ma_os_map(size);
+		chunk = ma_os_map_guarded(size);
 	}
 	if (chunk == NULL)
 		return false;
@@ -77,7 +78,7 @@ static bool add_chunk(struct ma_meta *meta, size_t need)
 	chunk->next = meta->chunks;
 	chunk->size = size;
 	meta->chunks = chunk;
-	meta->mapped += size;
+	meta->mapped += size + guards;
 	meta->bump = (unsigned char *)chunk + MA_CACHE_LINE;
 	meta->left = size - MA_CACHE_LINE;
 	return true;

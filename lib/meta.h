@@ -37,7 +37,7 @@ struct ma_meta_piece {
 /* Sits at the start of each chunk. */
 struct ma_meta_chunk {
 	struct ma_meta_chunk *next;
-	size_t size; /* bytes mapped, this header included */
+	size_t size; /* bytes, this header included; guards lie around them */
 };
 
 struct ma_meta {
@@ -45,7 +45,7 @@ struct ma_meta {
 	struct ma_meta_chunk *chunks; /* newest first; lock */
 	unsigned char *bump;          /* next fresh byte of the newest chunk; lock */
 	size_t left;                  /* bytes behind bump; lock */
-	size_t mapped;                /* bytes in chunks (E4); lock */
+	size_t mapped;                /* bytes in chunks and their guards (E4); lock */
 	size_t in_use;                /* bytes handed out (E4); lock */
 	struct ma_meta_piece *fine[MA_META_NFINE];
 	struct ma_meta_piece *coarse[MA_META_NCOARSE];

@@ -1,4 +1,5 @@
 #include "meta.h"
+#include "os.h"
 
 /*
  * Which chunk holds the piece, NULL for none. Does not prove that nobody else holds the piece too.
@@ -35,19 +36,19 @@ static const char *check_list(const struct ma_meta *meta, const struct ma_meta_p
 static const char *check_locked(const struct ma_meta *meta)
 {
 	size_t mapped = 0;
-	size_t headers = 0;
+	size_t beside = 0; /* headers and guards */
 	size_t budget;
 	const char *broken = NULL;
 
 	for (const struct ma_meta_chunk *c = meta->chunks; c != NULL; c = c->next) {
-		mapped += c->size;
-		headers += MA_CACHE_LINE;
+		mapped += ma_os_guarded_size(c->size);
+		beside += ma_os_guarded_size(MA_CACHE_LINE);
 	}
 	if (mapped != meta->mapped)
 		return "E4 mapped is the sum of the chunks";
-	if (meta->in_use + meta->left + headers > mapped)
+	if (meta->in_use + meta->left + beside > mapped)
 		return "E4 in_use is at most mapped";
-	budget = mapped - meta->in_use - meta->left - headers;
+	budget = mapped - meta->in_use - meta->left - beside;
 	for (size_t i = 0; i < MA_META_NFINE && broken == NULL; i++)
 		broken = check_list(meta, meta->fine[i], i * MA_CACHE_LINE, &budget);
 	for (size_t i = 0; i < MA_META_NCOARSE && broken == NULL; i++)

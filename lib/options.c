@@ -318,8 +318,7 @@ bool ma_options_profile(const struct ma_options_text *text, enum ma_option_profi
 		const struct option *opt = split(entry, text->blanks, &word);
 		uint64_t value;
 
-		if (opt == NULL || opt->offset != AT(profile) || word.str == NULL ||
-		    !parse_value(opt, word, &value))
+		if (opt == NULL || opt->offset != AT(profile) || !parse_value(opt, word, &value))
 			continue;
 		*profile = (enum ma_option_profile)value;
 		found = true;

@@ -5,8 +5,8 @@
  * functions, so that a test can replace them (tests/os_fake.c) and make any of them fail.
  *
  * Rules:
- *   O1  Every call may fail, and says so by its return value; none prints, none aborts but
- *       ma_os_abort().
+ *   O1  Every call may fail, and says so by its return value; none prints, none ends the process
+ *       but those that are for that.
  *   O2  Mapped memory is readable, writable, zero, and aligned to a page.
  *   O3  Sizes are whole pages. Addresses handed back were handed out.
  *   O4  errno is left as it was found.
@@ -76,6 +76,13 @@ bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size) ma_must_
 bool ma_os_purge(void *ptr, size_t size);
 
 /**
+ * ma_os_populate() - make pages resident at once, for less than a fault for each would cost
+ *
+ * Where the OS does not know how, nothing happens.
+ */
+void ma_os_populate(void *ptr, size_t size);
+
+/**
  * ma_os_guard() - make pages inaccessible; their contents are lost
  *
  * Where the kernel marks pages, this takes no mapping; else a part of the OS's mappings is used for
@@ -102,6 +109,60 @@ ma_inline bool ma_os_discard(void *ptr, size_t size)
 	return false;
 }
 
+/** ma_os_guarded_size() - bytes that ma_os_map_guarded() takes for @size. */
+ma_inline size_t ma_os_guarded_size(size_t size)
+{
+	return size + 2 * ma_os_page_size();
+}
+
+/**
+ * ma_os_map_guarded() - fresh memory with an inaccessible page on both sides
+ *
+ * For what a program must not reach by accident. Where guards are refused the pages are there all
+ * the same. Return: as ma_os_map().
+ */
+ma_inline void *ma_os_map_guarded(size_t size)
+{
+	size_t page = ma_os_page_size();
+	char *ptr = ma_os_map(ma_os_guarded_size(size));
+
+	if (ptr == NULL)
+		return NULL;
+	(void)ma_os_guard(ptr, page);
+	(void)ma_os_guard(ptr + page + size, page);
+	return ptr + page;
+}
+
+/** ma_os_discard_guarded() - ma_os_discard() of what ma_os_map_guarded() gave. */
+ma_inline void ma_os_discard_guarded(void *ptr, size_t size)
+{
+	size_t page = ma_os_page_size();
+
+	(void)ma_os_discard((char *)ptr - page, ma_os_guarded_size(size));
+}
+
+/**
+ * ma_os_seal() - make whole pages read-only for good
+ *
+ * Return: false when the OS refused or the range is not in whole pages.
+ */
+bool ma_os_seal(void *ptr, size_t size);
+
+/** ma_os_unseal() - sealed pages become writable again, until they are sealed anew. */
+bool ma_os_unseal(void *ptr, size_t size) ma_must_check;
+
+/**
+ * ma_os_readable() - whether every byte of a range can be read
+ * @ptr:   start of a page
+ * @size:  bytes, whole pages
+ *
+ * Makes what was never touched resident, as zero. Return: false, too, when the OS cannot tell.
+ */
+bool ma_os_readable(const void *ptr, size_t size) ma_must_check;
+
+/** ma_os_program_headers() - where those of the running program lie; 0 when unknown. */
+uintptr_t ma_os_program_headers(void);
+
 /**
  * ma_os_random() - unpredictable bytes
  *
@@ -116,8 +177,37 @@ uint64_t ma_os_now_ms(void);
 /** ma_os_write() - write to a descriptor until done or refused. Async-signal-safe. */
 void ma_os_write(int fd, const char *buf, size_t size);
 
-/** ma_os_thread_id() - the kernel's number of the calling thread. */
+/** ma_os_open() - open a file for reading. Async-signal-safe. Return: a descriptor, or -1. */
+int ma_os_open(const char *path) ma_must_check;
+
+/**
+ * ma_os_append() - open a file for writing at its end, after creating it if need be
+ *
+ * Only its owner may read what is created: reports tell of memory. Async-signal-safe.
+ * Return: a descriptor that programs started from here do not get, or -1.
+ */
+int ma_os_append(const char *path) ma_must_check;
+
+/**
+ * ma_os_read() - read at most @size bytes. Async-signal-safe.
+ *
+ * Return: how many were read; 0 at the end of the file, or when refused.
+ */
+size_t ma_os_read(int fd, char *buf, size_t size) ma_must_check;
+
+/** ma_os_close() - close a descriptor. Async-signal-safe. */
+void ma_os_close(int fd);
+
+/** ma_os_sleep_ms() - let at least @ms milliseconds pass, fewer when a signal comes. */
+void ma_os_sleep_ms(unsigned ms);
+
+/** ma_os_thread_id() - the kernel's number of the calling thread. Never 0. */
 unsigned ma_os_thread_id(void);
+
+/** ma_os_fault_is_write() - whether a fault, by its ucontext_t, was a write; false if unknown. */
+bool ma_os_fault_is_write(const void *context);
+/** ma_os_process_id() - the kernel's number of this process. */
+unsigned ma_os_process_id(void);
 
 /** ma_os_getenv() - an environment variable, NULL when unset or in a set-id program. */
 const char *ma_os_getenv(const char *name);
@@ -137,7 +227,21 @@ size_t ma_os_read_file(const char *path, char *buf, size_t size);
  */
 void ma_os_program(char *buf, size_t size);
 
-/** ma_os_abort() - end the process with SIGABRT. */
+/** ma_os_abort() - end the process with SIGABRT; the program's handler for it is run first. */
 void ma_os_abort(void) __attribute__((noreturn));
+
+/** ma_os_abort_now() - end the process with SIGABRT, whatever the program wants to do with it. */
+void ma_os_abort_now(void) __attribute__((noreturn));
+
+/** ma_os_trap() - end the process with the instruction that is for that: SIGILL or SIGTRAP. */
+void ma_os_trap(void) __attribute__((noreturn));
+
+/**
+ * ma_os_exit() - end the process with a status
+ *
+ * Exit handlers do not run and streams are not written out: both are the program's code, on data
+ * that is known to be broken.
+ */
+void ma_os_exit(int status) __attribute__((noreturn));
 
 #endif

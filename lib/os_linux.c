@@ -4,6 +4,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -82,6 +84,15 @@ bool ma_os_purge(void *ptr, size_t size)
 
 	errno = saved;
 	return done;
+}
+
+void ma_os_populate(void *ptr, size_t size)
+{
+	const int advice = 23; /* MADV_POPULATE_WRITE, Linux 5.14 */
+	int saved = errno;
+
+	(void)madvise(ptr, size, advice);
+	errno = saved;
 }
 
 /* ---- guards ---------------------------------------------------------------------------------- */
@@ -168,6 +179,62 @@ bool ma_os_unguard(void *ptr, size_t size)
 	return done;
 }
 
+static bool reprotect(void *ptr, size_t size, int prot)
+{
+	size_t page = ma_os_page_size();
+	int saved = errno;
+	bool done = (uintptr_t)ptr % page == 0 && size % page == 0 &&
+		    mprotect(ptr, size, prot) == 0;
+
+	errno = saved;
+	return done;
+}
+
+bool ma_os_seal(void *ptr, size_t size)
+{
+	return reprotect(ptr, size, PROT_READ);
+}
+
+bool ma_os_unseal(void *ptr, size_t size)
+{
+	return reprotect(ptr, size, PROT_READ | PROT_WRITE);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static bool populate_read(uintptr_t addr, size_t size)
+{
+	const int advice = 22; /* MADV_POPULATE_READ, Linux 5.14 */
+	int saved = errno;
+	bool done = madvise((void *)addr, size, advice) == 0;
+
+	errno = saved;
+	return done;
+}
+
+/* Emulators take advice for a hint, and any for good: is the page at 0 said to be readable? */
+static bool populate_is_honest(void)
+{
+	static _Atomic int known; /* 0: not yet asked */
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (ma_unlikely(answer == 0)) {
+		answer = populate_read(0, ma_os_page_size()) ? -1 : 1;
+		atomic_store_explicit(&known, answer, memory_order_relaxed);
+	}
+	return answer > 0;
+}
+
+bool ma_os_readable(const void *ptr, size_t size)
+{
+	return populate_is_honest() && populate_read((uintptr_t)ptr, size);
+}
+
+uintptr_t ma_os_program_headers(void)
+{
+	return (uintptr_t)getauxval(AT_PHDR);
+}
+
 /* ---- services -------------------------------------------------------------------------------- */
 
 /*
@@ -205,26 +272,100 @@ uint64_t ma_os_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-void ma_os_write(int fd, const char *buf, size_t size)
+/*
+ * Files are read and written by system calls proper: where the C library's functions are points of
+ * cancellation, a report would end in the middle, and where they are interposed, it could allocate.
+ */
+static long call(long number, long a, long b, long c, long d)
 {
 	int saved = errno;
+	long result;
 
+	do
+		result = syscall(number, a, b, c, d);
+	while (result < 0 && errno == EINTR);
+	errno = saved;
+	return result;
+}
+
+static int open_file(const char *path, int flags)
+{
+	return (int)call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC | O_NOCTTY,
+			 S_IRUSR | S_IWUSR);
+}
+
+void ma_os_write(int fd, const char *buf, size_t size)
+{
 	while (size > 0) {
-		ssize_t n = write(fd, buf, size);
+		long n = call(SYS_write, fd, (long)buf, (long)size, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			break;
 		buf += n;
 		size -= (size_t)n;
 	}
+}
+
+int ma_os_open(const char *path)
+{
+	return open_file(path, O_RDONLY);
+}
+
+int ma_os_append(const char *path)
+{
+	return open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+}
+
+size_t ma_os_read(int fd, char *buf, size_t size)
+{
+	long n = call(SYS_read, fd, (long)buf, (long)size, 0);
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Interrupted or not, it is closed. */
+void ma_os_close(int fd)
+{
+	int saved = errno;
+
+	(void)syscall(SYS_close, fd);
 	errno = saved;
 }
+
+void ma_os_sleep_ms(unsigned ms)
+{
+	struct timespec ts = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+	int saved = errno;
+
+	(void)syscall(SYS_nanosleep, &ts, NULL);
+	errno = saved;
+}
+
+#if defined(__x86_64__)
+#define FAULT_WRITE 2 /* in the error code that the processor pushes */
+
+bool ma_os_fault_is_write(const void *context)
+{
+	const ucontext_t *uc = context;
+
+	return (uc->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) != 0;
+}
+#else
+bool ma_os_fault_is_write(const void *context)
+{
+	(void)context;
+	return false;
+}
+#endif
 
 unsigned ma_os_thread_id(void)
 {
 	return (unsigned)syscall(SYS_gettid);
+}
+
+unsigned ma_os_process_id(void)
+{
+	return (unsigned)getpid();
 }
 
 const char *ma_os_getenv(const char *name)
@@ -297,4 +438,28 @@ void ma_os_program(char *buf, size_t size)
 void ma_os_abort(void)
 {
 	abort();
+}
+
+/* abort() would run the program's handler once more, and that is where we may come from. */
+void ma_os_abort_now(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t set;
+
+	(void)sigaction(SIGABRT, &action, NULL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGABRT);
+	(void)raise(SIGABRT);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + SIGABRT);
+}
+
+void ma_os_trap(void)
+{
+	__builtin_trap();
+}
+
+void ma_os_exit(int status)
+{
+	_exit(status);
 }

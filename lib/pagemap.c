@@ -18,7 +18,7 @@ static size_t root_index(uintptr_t addr)
 
 static void *map_table(size_t size)
 {
-	void *table = ma_os_map(size);
+	void *table = ma_os_map_guarded(size);
 
 	if (table != NULL)
 		ma_os_hint_sparse(table, size);
@@ -39,10 +39,10 @@ void ma_pagemap_fini(struct ma_pagemap *map)
 	while (leaf != NULL) {
 		struct ma_pagemap_leaf *next = leaf->next;
 
-		(void)ma_os_discard(leaf, leaf_bytes());
+		ma_os_discard_guarded(leaf, leaf_bytes());
 		leaf = next;
 	}
-	(void)ma_os_discard((void *)map->root, root_bytes());
+	ma_os_discard_guarded((void *)map->root, root_bytes());
 	map->root = NULL;
 	atomic_store(&map->leaves, NULL);
 }
@@ -68,7 +68,7 @@ static bool add_leaf(struct ma_pagemap *map, size_t i)
 	if (atomic_compare_exchange_strong(&map->root[i], &none, leaf))
 		list_leaf(map, leaf);
 	else /* Another pool was faster; its leaf serves both. */
-		(void)ma_os_discard(leaf, leaf_bytes());
+		ma_os_discard_guarded(leaf, leaf_bytes());
 	return true;
 }
 
@@ -103,9 +103,9 @@ void ma_pagemap_set(struct ma_pagemap *map, uintptr_t addr, size_t size, struct 
 
 size_t ma_pagemap_size(const struct ma_pagemap *map)
 {
-	size_t size = root_bytes();
+	size_t size = ma_os_guarded_size(root_bytes());
 
 	for (const struct ma_pagemap_leaf *l = atomic_load(&map->leaves); l != NULL; l = l->next)
-		size += leaf_bytes();
+		size += ma_os_guarded_size(leaf_bytes());
 	return size;
 }

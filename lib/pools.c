@@ -5,12 +5,14 @@
 #include "os.h"
 #include "pools.h"
 #include "report.h"
+#include "sweep.h"
 
 #define MAGIC 0x6d656d616c6c6f63u
 #define INITIAL ((size_t)64 * 1024)
 
 static struct ma_lock table_lock = MA_LOCK_INIT;
 static struct memalloc_pool *table;
+static _Atomic uint64_t nmade; /* pools ever made: each makes other choices */
 
 /* ---- handles --------------------------------------------------------------------------------- */
 
@@ -82,6 +84,14 @@ void ma_pools_unlock(void)
 	ma_unlock(&table_lock);
 }
 
+void ma_pools_sweep(uint64_t ms)
+{
+	ma_lock(&table_lock);
+	for (struct memalloc_pool *p = table; p != NULL; p = p->next)
+		ma_sweep_at_exit(&p->instance, ms);
+	ma_unlock(&table_lock);
+}
+
 /* ---- making and ending ----------------------------------------------------------------------- */
 
 static struct ma_instance_config config_of(const struct memalloc_pool_options *options)
@@ -91,6 +101,7 @@ static struct ma_instance_config config_of(const struct memalloc_pool_options *o
 	config.pool.fit = options->fit == MEMALLOC_FIT_BEST ? MA_FIT_BEST : MA_FIT_FIRST;
 	config.pool.first = options->initial > 0 ? options->initial : INITIAL;
 	config.pool.limit = options->limit;
+	config.seed += atomic_fetch_add(&nmade, 1) + 1;
 	return config;
 }
 

@@ -33,4 +33,7 @@ void ma_pools_lock(void);
 /** ma_pools_unlock() - release them. */
 void ma_pools_unlock(void);
 
+/** ma_pools_sweep() - at exit: look for damage in every explicit pool, @ms for each at most. */
+void ma_pools_sweep(uint64_t ms);
+
 #endif

@@ -4,15 +4,19 @@ static ma_cold void report_block(struct ma_block *block, const void *ptr,
 				 enum ma_violation_kind kind)
 {
 	bool retired = block != NULL && block->kind == MA_BLOCK_RETIRED;
-	bool freed = block != NULL && (block->free || retired);
+	bool freed = retired || (block != NULL && block->free && !block->zero);
 	struct ma_violation v = {
 		.kind = freed && kind == MA_INVALID_FREE ? MA_DOUBLE_FREE : kind,
 		.ptr = ptr,
-		.why = freed ? "lies in memory that is free" : "is not memory of this allocator",
+		.why = "is not memory of this allocator",
 		.requested = SIZE_MAX,
 	};
 
-	if (retired && ptr == ma_large_ptr(block))
+	if (freed)
+		v.why = "lies in memory that is free";
+	else if (block != NULL)
+		v.why = "lies in memory that is not in use";
+	if (retired && block->purpose >= MA_WAIT_TIGHT && ptr == ma_large_ptr(block))
 		ma_large_describe(block, &v);
 	ma_report(&v);
 }

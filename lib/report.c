@@ -1,8 +1,25 @@
-#include "report.h"
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "guess.h"
 #include "os.h"
+#include "place.h"
+#include "report.h"
+#include "report_json.h"
+#include "report_plain.h"
 #include "text.h"
 
 #define STDERR 2
+
+/* Characters of the facts, and of what is written at once of the stacks. */
+#define FACTS 2048
+#define PIECE 1024
+
+/* Addresses of a stack that are told. */
+#define FRAMES 32
+
+/* How long a thread waits for another's report (V4). */
+#define WAIT_MS 1000
 
 static const char *const kinds[] = {
 	[MA_DOUBLE_FREE] = "double free",
@@ -21,88 +38,274 @@ static const char *const kinds[] = {
 	[MA_BAD_METADATA] = "bad metadata",
 };
 
-static bool printable(unsigned char c)
+static struct ma_report_config config;
+
+void ma_report_configure(const struct ma_report_config *from)
 {
-	return c >= ' ' && c <= '~';
+	config = *from;
 }
 
-/* A guess at the cause, from the bytes that should not be there. */
-static const char *guess(const struct ma_violation *v)
+const char *ma_report_kind(enum ma_violation_kind kind)
 {
-	const unsigned char *found = (const unsigned char *)&v->found;
-	const unsigned char *expected = (const unsigned char *)&v->expected;
-	size_t ntext = 0;
-
-	if (v->kind != MA_HEAP_OVERFLOW && v->kind != MA_WRITE_AFTER_FREE)
-		return NULL;
-	while (ntext < sizeof(v->found) && printable(found[ntext]))
-		ntext++;
-	if (v->kind == MA_HEAP_OVERFLOW && found[0] == 0 && found[1] == expected[1])
-		return "one zero byte past the end: no place for a string's terminator?";
-	if (ntext >= 3)
-		return "the bytes are text: a string copied into too small or stale memory?";
-	return NULL;
+	return kinds[kind];
 }
 
-static void object_line(struct ma_text *text, const struct ma_violation *v)
+/* ---- the facts ------------------------------------------------------------------------------- */
+
+/* Does it help to know where the pointer lies? Not where its object is known, or is ours. */
+static bool is_foreign(const struct ma_violation *v)
 {
-	if (v->object == NULL)
-		return;
-	ma_text_str(text, "memalloc:   object ");
-	ma_text_hex(text, (uintptr_t)v->object);
-	if (v->requested != SIZE_MAX) {
-		ma_text_str(text, ", ");
-		ma_text_dec(text, v->requested);
-		ma_text_str(text, " bytes requested");
+	switch (v->kind) {
+	case MA_INVALID_FREE:
+	case MA_BAD_REALLOC:
+	case MA_BAD_USABLE_SIZE:
+	case MA_DEALLOC_MISMATCH:
+	case MA_BAD_ACCESS:
+	case MA_WRONG_POOL:
+	case MA_BAD_POOL:
+		return v->object == NULL;
+	default:
+		return false;
 	}
-	if (v->slot != 0) {
-		ma_text_str(text, ", in ");
-		ma_text_dec(text, v->slot);
-		ma_text_str(text, " bytes");
-	}
-	ma_text_str(text, "\n");
 }
 
-static void damage_line(struct ma_text *text, const struct ma_violation *v)
+static void gather(struct ma_facts *facts, const struct ma_violation *v, unsigned thread)
 {
-	if (v->damage == NULL)
+	struct ma_text text;
+
+	facts->v = v;
+	facts->config = &config;
+	facts->thread = thread;
+	facts->process = ma_os_process_id();
+	ma_text_init(&text, facts->guess, MA_CLAUSE, -1);
+	ma_guess(&text, v);
+	(void)ma_text_end(&text);
+	ma_text_init(&text, facts->place, MA_CLAUSE, -1);
+	if (is_foreign(v))
+		ma_place_describe(&text, (uintptr_t)v->ptr);
+	(void)ma_text_end(&text);
+}
+
+static void format(struct ma_text *text, const struct ma_facts *facts, char *buf)
+{
+	ma_text_init(text, buf, FACTS, -1);
+	if (config.json)
+		ma_json_facts(text, facts);
+	else
+		ma_plain_facts(text, facts);
+}
+
+/*
+ * V1: one write. Where the paths of modules are so odd that not all fits, they are left out.
+ * Return: the facts.
+ */
+static const char *write_facts(int fd, const struct ma_violation *v, unsigned thread, char *buf)
+{
+	struct ma_facts facts;
+	struct ma_text text;
+
+	gather(&facts, v, thread);
+	format(&text, &facts, buf);
+	if (text.lost > 0) {
+		facts.guess[0] = facts.place[0] = '\0';
+		format(&text, &facts, buf);
+	}
+	ma_os_write(fd, buf, text.used);
+	return ma_text_end(&text);
+}
+
+/* ---- the stacks ------------------------------------------------------------------------------ */
+
+enum stack {
+	DETECTED,
+	ALLOCATED,
+	FREED,
+	NSTACKS,
+};
+
+static const char *const headings[NSTACKS] = {"detected here", "allocated by", "freed by"};
+static const char *const members[NSTACKS] = {"detected", "allocated", "freed"};
+
+static size_t collect(enum stack which, const struct ma_violation *v, uintptr_t *pc)
+{
+	uint32_t id = which == ALLOCATED ? v->allocated : v->freed;
+	size_t n = 0;
+
+	if (which == DETECTED)
+		n = config.here != NULL ? config.here(pc, FRAMES) : 0;
+	else if (id != 0 && config.stack != NULL)
+		n = config.stack(id, pc, FRAMES);
+	return ma_min(n, FRAMES);
+}
+
+static void plain_stacks(int fd, const struct ma_violation *v)
+{
+	uintptr_t pc[FRAMES];
+	char buf[PIECE];
+	struct ma_text text;
+
+	ma_text_init(&text, buf, sizeof(buf), fd);
+	for (enum stack which = DETECTED; which < NSTACKS; which++) {
+		size_t n = collect(which, v, pc);
+
+		if (n == 0)
+			continue;
+		ma_plain_stack(&text, headings[which], pc, n);
+		ma_text_flush(&text);
+	}
+}
+
+static void plain_end(int fd, const struct ma_violation *v)
+{
+	char buf[PIECE];
+	struct ma_text text;
+
+	ma_text_init(&text, buf, sizeof(buf), fd);
+	ma_plain_end(&text, v, &config);
+	ma_text_flush(&text);
+}
+
+/* All are collected first: what may crash is over when the line begins. */
+static void json_stacks(int fd, const struct ma_violation *v)
+{
+	uintptr_t pc[NSTACKS][FRAMES];
+	size_t n[NSTACKS], total = 0;
+	bool first = true;
+	char buf[PIECE];
+	struct ma_text text;
+
+	for (enum stack which = DETECTED; which < NSTACKS; which++)
+		total += n[which] = collect(which, v, pc[which]);
+	if (total == 0)
 		return;
-	ma_text_str(text, "memalloc:   at ");
-	ma_text_hex(text, (uintptr_t)v->damage);
-	ma_text_str(text, ": expected ");
-	ma_text_hex(text, v->expected);
-	ma_text_str(text, ", found ");
-	ma_text_hex(text, v->found);
-	ma_text_str(text, "\n");
+	ma_text_init(&text, buf, sizeof(buf), fd);
+	ma_json_stacks_begin(&text);
+	for (enum stack which = DETECTED; which < NSTACKS; which++) {
+		if (n[which] == 0)
+			continue;
+		ma_json_stack(&text, members[which], pc[which], n[which], first);
+		first = false;
+	}
+	ma_json_stacks_end(&text);
+	ma_text_flush(&text);
+}
+
+/* ---- one report at a time -------------------------------------------------------------------- */
+
+static _Atomic unsigned reporter; /* thread that reports; 0: none */
+
+/* V4. Return: false when the thread is in a report already. */
+static bool enter(unsigned thread)
+{
+	for (unsigned ms = 0; ms < WAIT_MS; ms++) {
+		unsigned other = 0;
+
+		if (atomic_compare_exchange_strong(&reporter, &other, thread))
+			return true;
+		if (other == thread)
+			return false;
+		ma_os_sleep_ms(1);
+	}
+	atomic_store(&reporter, thread);
+	return true;
+}
+
+static void leave(unsigned thread)
+{
+	(void)atomic_compare_exchange_strong(&reporter, &thread, 0);
+}
+
+void ma_report_forget(void)
+{
+	atomic_store(&reporter, 0);
+}
+
+static int open_log(void)
+{
+	char name[320];
+	struct ma_text text;
+	int fd = -1;
+
+	if (config.log_path == NULL || config.log_path[0] == '\0')
+		return STDERR;
+	ma_text_init(&text, name, sizeof(name) - 1, -1);
+	ma_text_str(&text, config.log_path);
+	ma_text_str(&text, ".");
+	ma_text_dec(&text, ma_os_process_id());
+	if (text.lost == 0)
+		fd = ma_os_append(ma_text_end(&text));
+	if (fd >= 0)
+		return fd;
+	ma_warn("log_path: cannot open ", ma_text_end(&text), "; the report follows here");
+	return STDERR;
+}
+
+static void close_log(int fd)
+{
+	if (fd != STDERR)
+		ma_os_close(fd);
+}
+
+static _Noreturn void nested(const struct ma_violation *v)
+{
+	char buf[PIECE];
+	struct ma_text text;
+	int fd = open_log();
+
+	ma_text_init(&text, buf, sizeof(buf), fd);
+	(config.json ? ma_json_nested : ma_plain_nested)(&text, v);
+	ma_text_flush(&text);
+	close_log(fd);
+	ma_os_abort_now();
+}
+
+/* ---- a report -------------------------------------------------------------------------------- */
+
+static void act(void)
+{
+	switch (config.action) {
+	case MA_ON_ABORT:
+		ma_os_abort();
+	case MA_ON_TRAP:
+		ma_os_trap();
+	case MA_ON_EXIT:
+		ma_os_exit(config.exitcode);
+	case MA_ON_REPORT:
+		return;
+	}
+}
+
+static void report_all(const struct ma_violation *v, unsigned thread)
+{
+	char buf[FACTS + 1];
+	int fd = open_log();
+	const char *facts = write_facts(fd, v, thread, buf);
+
+	if (config.json) {
+		json_stacks(fd, v);
+	} else {
+		plain_stacks(fd, v);
+		plain_end(fd, v);
+	}
+	close_log(fd);
+	if (config.handler != NULL)
+		config.handler(v, facts);
 }
 
 void ma_report(const struct ma_violation *v)
 {
-	char buf[1024];
-	struct ma_text text;
-	const char *cause = guess(v);
+	int saved = errno;
+	unsigned thread = ma_os_thread_id();
 
-	ma_text_init(&text, buf, sizeof(buf), STDERR);
-	ma_text_str(&text, "memalloc: ");
-	ma_text_str(&text, kinds[v->kind]);
-	ma_text_str(&text, ": ");
-	ma_text_hex(&text, (uintptr_t)v->ptr);
-	ma_text_str(&text, " ");
-	ma_text_str(&text, v->why);
-	ma_text_str(&text, "\n");
-	object_line(&text, v);
-	damage_line(&text, v);
-	if (cause != NULL) {
-		ma_text_str(&text, "memalloc:   ");
-		ma_text_str(&text, cause);
-		ma_text_str(&text, "\n");
-	}
-	ma_text_str(&text, "memalloc:   thread ");
-	ma_text_dec(&text, ma_os_thread_id());
-	ma_text_str(&text, "; a debugger or a core file shows where\n");
-	ma_text_flush(&text);
-	ma_os_abort();
+	if (!enter(thread))
+		nested(v);
+	report_all(v, thread);
+	act();
+	leave(thread);
+	errno = saved;
 }
+
+/* ---- other words ----------------------------------------------------------------------------- */
 
 void ma_warn(const char *a, const char *b, const char *c)
 {

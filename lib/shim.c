@@ -32,7 +32,10 @@ ma_export void *malloc(size_t size)
 
 ma_export void free(void *ptr)
 {
-	custom_free(ptr);
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_free(ptr, 0, 0, MA_FROM_MALLOC);
+	else
+		custom_free(ptr);
 }
 
 ma_export void *calloc(size_t count, size_t size)
@@ -42,11 +45,15 @@ ma_export void *calloc(size_t count, size_t size)
 
 ma_export void *realloc(void *ptr, size_t size)
 {
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_realloc(ptr);
 	return custom_realloc(ptr, size);
 }
 
 ma_export void *reallocarray(void *ptr, size_t count, size_t size)
 {
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_realloc(ptr);
 	return custom_reallocarray(ptr, count, size);
 }
 
@@ -98,12 +105,20 @@ ma_export size_t malloc_usable_size(void *ptr)
 	return custom_usable_size(ptr);
 }
 
+static void end_sized(void *ptr, size_t size, size_t align)
+{
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_free(ptr, size, align, MA_FROM_MALLOC | MA_ENDS_CLAIMING);
+	else
+		ma_free_sized(ptr, size, align);
+}
+
 ma_export void free_sized(void *ptr, size_t size)
 {
-	ma_free_sized(ptr, size, 1);
+	end_sized(ptr, size, 1);
 }
 
 ma_export void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
-	ma_free_sized(ptr, size, alignment);
+	end_sized(ptr, size, alignment);
 }

@@ -265,10 +265,10 @@ ma_inline bool ma_slot_was_used(unsigned state)
 	return (state & MA_SLOT_ORIGIN) != MA_SLOT_ORIGIN;
 }
 
-/* The state, but for the phase, that the next object in the slot begins with. */
+/* The high byte of the next life of a slot. */
 ma_inline unsigned ma_slot_next_life(unsigned state)
 {
-	return ((state & MA_SLOT_LIVES) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
+	return ((state & MA_SLOT_LIVES) + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES;
 }
 
 /* What the canaries of a slot depend on in its present life. */

@@ -46,7 +46,7 @@ struct ma_damage ma_sweep(struct ma_instance *inst, uint64_t ms)
 	return damage;
 }
 
-void ma_sweep_tell(const struct ma_damage *damage)
+static void tell(const struct ma_damage *damage)
 {
 	struct ma_block *block = damage->block;
 
@@ -68,10 +68,18 @@ void ma_sweep_report(struct ma_instance *inst, struct ma_heap *heap)
 	};
 
 	if (damage.block != NULL) {
-		ma_sweep_tell(&damage);
+		tell(&damage);
 		return;
 	}
 	v.why = ma_instance_check(inst, heap);
 	if (v.why != NULL)
 		ma_report(&v);
+}
+
+void ma_sweep_at_exit(struct ma_instance *inst, uint64_t ms)
+{
+	struct ma_damage damage = ma_sweep(inst, ms);
+
+	if (damage.block != NULL)
+		tell(&damage);
 }

@@ -30,7 +30,7 @@ struct ma_damage ma_sweep(struct ma_instance *inst, uint64_t ms);
 /** ma_sweep_report() - sweep without bound, validate the rooms, report what is wrong. */
 void ma_sweep_report(struct ma_instance *inst, struct ma_heap *heap);
 
-/** ma_sweep_tell() - report a damage that was found. */
-void ma_sweep_tell(const struct ma_damage *damage);
+/** ma_sweep_at_exit() - sweep for at most @ms, report damage. */
+void ma_sweep_at_exit(struct ma_instance *inst, uint64_t ms);
 
 #endif

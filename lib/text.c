@@ -20,21 +20,27 @@ void ma_text_flush(struct ma_text *text)
 	text->used = 0;
 }
 
-static void append(struct ma_text *text, const char *str, size_t len)
+const char *ma_text_end(struct ma_text *text)
+{
+	text->buf[text->used] = '\0';
+	return text->buf;
+}
+
+void ma_text_chars(struct ma_text *text, const char *chars, size_t len)
 {
 	size_t n;
 
 	if (len > text->size - text->used)
 		ma_text_flush(text);
 	n = ma_min(len, text->size - text->used);
-	memcpy(text->buf + text->used, str, n);
+	memcpy(text->buf + text->used, chars, n);
 	text->used += n;
 	text->lost += len - n;
 }
 
 void ma_text_str(struct ma_text *text, const char *str)
 {
-	append(text, str, strlen(str));
+	ma_text_chars(text, str, strlen(str));
 }
 
 static void number(struct ma_text *text, uint64_t n, unsigned base)
@@ -46,7 +52,7 @@ static void number(struct ma_text *text, uint64_t n, unsigned base)
 		digits[--i] = "0123456789abcdef"[n % base];
 		n /= base;
 	} while (n > 0);
-	append(text, digits + i, sizeof(digits) - i);
+	ma_text_chars(text, digits + i, sizeof(digits) - i);
 }
 
 void ma_text_dec(struct ma_text *text, uint64_t n)

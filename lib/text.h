@@ -27,6 +27,9 @@ void ma_text_init(struct ma_text *text, char *buf, size_t size, int fd);
 /** ma_text_str() - append a string. */
 void ma_text_str(struct ma_text *text, const char *str);
 
+/** ma_text_chars() - append @len characters. */
+void ma_text_chars(struct ma_text *text, const char *chars, size_t len);
+
 /** ma_text_dec() - append a number in decimal. */
 void ma_text_dec(struct ma_text *text, uint64_t n);
 
@@ -35,5 +38,13 @@ void ma_text_hex(struct ma_text *text, uint64_t n);
 
 /** ma_text_flush() - write what is buffered to fd. */
 void ma_text_flush(struct ma_text *text);
+
+/**
+ * ma_text_end() - the text as a string
+ * @text:  its buffer has one character more than its size
+ *
+ * Return: the buffer, terminated.
+ */
+const char *ma_text_end(struct ma_text *text);
 
 #endif

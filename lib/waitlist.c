@@ -2,7 +2,12 @@
 
 #include "direct.h"
 #include "guard.h"
+#include "os.h"
+#include "pool_internal.h"
 #include "waitlist.h"
+
+/* Of blocks up to this most pages will be used, and a fault for each costs more. */
+#define POPULATE_MAX ((size_t)256 * 1024)
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
@@ -13,36 +18,21 @@ void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max
 	list->sealed = sealed;
 }
 
-static const struct ma_waiting none = {NULL, 0, false};
-
-static struct ma_waiting take_at_locked(struct ma_waitlist *list, uint32_t i)
+static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 {
-	struct ma_waiting out = list->entry[i];
+	struct ma_block *block = list->entry[i].block;
 
 	list->n--;
-	list->bytes -= out.block->size;
+	list->bytes -= block->size;
 	memmove(&list->entry[i], &list->entry[i + 1], (list->n - i) * sizeof(*list->entry));
-	return out;
+	return block;
 }
 
-/* Under the pool's lock somebody may be looking at what was there: from then on nobody does. */
-static void set_retired(struct ma_waitlist *list, struct ma_block *block)
-{
-	ma_lock(&list->pool->lock);
-	block->kind = MA_BLOCK_RETIRED;
-	ma_unlock(&list->pool->lock);
-}
-
-/*
- * A block whose guards the OS does not lift stays as it is, for good. Its region has it still, so
- * it is not stranded.
- */
+/* A block whose guards the OS does not lift stays as it is, retired, for good. */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {
-	if (!ma_guard_lift(block)) {
-		set_retired(list, block);
+	if (!ma_guard_lift(block))
 		return false;
-	}
 	if (!block->region->direct)
 		return ma_pool_free(list->pool, block);
 	ma_direct_free(list->pool, block);
@@ -54,69 +44,87 @@ static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
 {
 	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
 		return NULL;
-	return take_at_locked(list, 0).block;
+	return take_at_locked(list, 0);
 }
 
-static void append_locked(struct ma_waitlist *list, struct ma_waiting waiting)
+static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	list->entry[list->n++] = waiting;
-	list->bytes += waiting.block->size;
+	list->entry[list->n++] = (struct ma_waiting){block, purpose};
+	list->bytes += block->size;
 }
 
-/* Return: whether it is sealed. */
-static bool retire(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static bool is_sealed(const struct ma_waitlist *list, unsigned purpose)
 {
-	set_retired(list, block);
-	return (list->sealed || purpose == MA_WAIT_TIGHT) && ma_guard_all(block);
+	return purpose == MA_WAIT_TIGHT || (list->sealed && purpose > MA_WAIT_TIGHT);
+}
+
+/*
+ * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
+ * Return: whether free pages have come of age.
+ */
+static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	uint64_t now = ma_os_now_ms();
+	bool due;
+
+	ma_lock(&list->pool->lock);
+	due = ma_pool_is_due_locked(list->pool, now);
+	block->kind = MA_BLOCK_RETIRED;
+	block->purpose = purpose;
+	ma_unlock(&list->pool->lock);
+	return due;
 }
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	struct ma_waiting waiting = {block, purpose, false};
+	bool due = mark(list, block, purpose);
 	struct ma_block *old;
-	bool due = false;
 
 	if (block->size > list->max)
-		return release(list, block);
-	waiting.sealed = retire(list, block, purpose);
+		return release(list, block) || due;
+	if (is_sealed(list, purpose) && ma_guard_all(block))
+		block->zero = true;
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, block->size);
 		if (old == NULL)
-			append_locked(list, waiting);
+			append_locked(list, block, purpose);
 		ma_unlock(&list->lock);
 		due |= old != NULL && release(list, old);
 	} while (old != NULL);
 	return due;
 }
 
-static struct ma_waiting find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
-				     size_t spare)
+static struct ma_block *find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
+				    size_t spare)
 {
-	for (uint32_t i = 0; i < list->n; i++)
+	for (uint32_t i = 0; i + 1 < list->n; i++)
 		if (list->entry[i].purpose == purpose && list->entry[i].block->size - size <= spare)
 			return take_at_locked(list, i);
-	return none;
+	return NULL;
 }
 
 struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
 				  size_t spare)
 {
-	struct ma_waiting found;
+	struct ma_block *block;
 
 	if (list->max == 0)
 		return NULL;
 	ma_lock(&list->lock);
-	found = find_locked(list, purpose, size, spare);
+	block = find_locked(list, purpose, size, spare);
 	ma_unlock(&list->lock);
-	if (!found.sealed)
-		return found.block;
-	if (!ma_guard_lift(found.block)) {
-		(void)release(list, found.block);
+	if (block == NULL)
+		return NULL;
+	if (!is_sealed(list, purpose) || !block->guarded)
+		return block;
+	if (!ma_guard_lift(block)) {
+		(void)release(list, block);
 		return NULL;
 	}
-	found.block->zero = true;
-	return found.block;
+	if (block->size <= POPULATE_MAX)
+		ma_os_populate(ma_block_ptr(block), block->size);
+	return block;
 }
 
 void ma_waitlist_flush(struct ma_waitlist *list)
@@ -125,7 +133,7 @@ void ma_waitlist_flush(struct ma_waitlist *list)
 
 	do {
 		ma_lock(&list->lock);
-		block = list->n > 0 ? take_at_locked(list, 0).block : NULL;
+		block = list->n > 0 ? take_at_locked(list, 0) : NULL;
 		ma_unlock(&list->lock);
 		if (block != NULL)
 			(void)release(list, block);

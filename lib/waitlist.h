@@ -4,7 +4,8 @@
  * What and why: the addresses of a slab or a large object that is gone do not soon belong to
  * something of another kind: a pointer that dangles then points to nothing, and what it is used for
  * is told apart from an innocent use. A block of the same size and purpose may be taken from here,
- * the one that has waited longest first; that also saves the work of making it.
+ * the one that has waited longest first, never the last that came; that also saves the work of
+ * making it.
  *
  *      put ->  [ oldest | ... | youngest ]        beyond max bytes: the oldest goes to the pool
  *
@@ -22,7 +23,7 @@
 #include "lock.h"
 #include "pool.h"
 
-#define MA_WAITLIST 64
+#define MA_WAITLIST 256
 
 /* What a block waits for; blocks of slabs are told apart by their class. */
 #define MA_WAIT_LARGE (~0u)
@@ -30,18 +31,17 @@
 #define MA_WAIT_TIGHT (~0u - 2) /* nor those; inaccessible meanwhile */
 
 struct ma_waiting {
-	struct ma_block *block; /* NULL: none */
+	struct ma_block *block;
 	unsigned purpose;
-	bool sealed; /* contents are gone and inaccessible; the OS may have refused that */
 };
 
 struct ma_waitlist {
 	struct ma_lock lock;
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
-	bool sealed;          /* contents are to be dropped and inaccessible meanwhile; fixed */
-	uint32_t n;           /* W1 */
-	size_t bytes;         /* W2 */
+	bool sealed;  /* large objects are inaccessible meanwhile, their contents gone; fixed */
+	uint32_t n;   /* W1 */
+	size_t bytes; /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];
 };
 

@@ -11,10 +11,9 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text report options config random canary fill"
+SUPPORT = "base lock os text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
-WAIT = "guard waitlist"
-HEAP = WAIT + " sizeclass slab large quarantine heap"
+HEAP = "guard waitlist sizeclass slab large quarantine heap"
 
 # Bottom-up: a room, and the rooms it may include beside SUPPORT.
 ROOMS = {
@@ -22,10 +21,17 @@ ROOMS = {
     "lock": "",
     "os": "",
     "text": "",
+    "place": "",
     "report": "",
+    "guess": "",
+    "facts": "",
+    "report_plain": "facts",
+    "report_json": "facts",
     "options": "",
     "config": "",
     "random": "",
+    "stack": "",
+    "depot": "",
     "canary": "",
     "fill": "",
     "meta": "",
@@ -39,12 +45,12 @@ ROOMS = {
     "direct": POOL + " pool_internal",
     "decay": POOL + " pool_internal",
     "guard": POOL,
-    "waitlist": POOL + " direct guard",
+    "waitlist": POOL + " pool_internal direct guard",
     "sizeclass": "",
-    "slab": POOL + " sizeclass " + WAIT,
-    "large": POOL + " direct " + WAIT,
-    "quarantine": POOL + " sizeclass slab",
-    "heap": POOL + " direct decay sizeclass slab large quarantine " + WAIT,
+    "slab": POOL + " guard waitlist sizeclass",
+    "large": POOL + " direct guard waitlist",
+    "quarantine": POOL + " waitlist sizeclass slab",
+    "heap": POOL + " direct decay guard waitlist sizeclass slab large quarantine",
     "bins": POOL + " direct decay " + HEAP,
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
@@ -52,14 +58,17 @@ ROOMS = {
     "instance": POOL + " " + HEAP,
     "memalloc": POOL + " direct decay sweep instance " + HEAP,
     "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
-    "dump": POOL + " direct decay sweep instance memalloc " + HEAP,
-    "worker": POOL + " direct decay sweep instance memalloc " + HEAP,
+    "dump": POOL + " direct decay instance memalloc " + HEAP,
+    "fault": POOL + " instance " + HEAP,
+    "worker": POOL + " direct decay instance memalloc " + HEAP,
+    "violations": "memalloc",
     "shim": "instance memalloc",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
-PART_OF = {"pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap", "pools": "memalloc",
-           "worker": "memalloc"}
+PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
+           "pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
+           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
@@ -69,7 +78,7 @@ ORDER = list(ROOMS)
 
 
 def room_of(name):
-    """The room a file belongs to: validators, reports and variants belong to the room they stand behind."""
+    """The room a file belongs to: validators and variants belong to the room they stand behind."""
     return re.sub(r"(_check|_report|_linux|_cxx)?\.(c|h|def)$", "", name)
 
 
@@ -126,13 +135,15 @@ def order_complaints(top):
 
 
 def list_complaints(top):
-    """Every C source is in a list, so that none is silently left out."""
-    for build in sorted(top.glob("*/meson.build")):
-        pattern = LISTED.get(build.parent.name, LISTED[""])
+    """Every C source is in the list of the nearest meson.build, so that none is silently left out."""
+    builds = {build.parent: build for build in [*top.glob("*/meson.build"), *top.glob("*/*/meson.build")]}
+    for directory, build in sorted(builds.items()):
+        pattern = LISTED.get(directory.name, LISTED[""])
         listed = set(pattern.findall(build.read_text()))
-        for source in sorted(build.parent.rglob("*.c")):
-            path = source.relative_to(build.parent).with_suffix("")
-            if not listed & {path.as_posix(), path.name}:
+        for source in sorted(directory.rglob("*.c")):
+            path = source.relative_to(directory).with_suffix("")
+            nearest = next(parent for parent in source.parents if parent in builds)
+            if nearest == directory and not listed & {path.as_posix(), path.name}:
                 yield f"{build.relative_to(top)}: {path}.c is not listed"
 
 
@@ -148,7 +159,8 @@ def sound_tree():
     files |= {"lib/pool.c": '#include "pool.h"\n#include "pool_internal.h"\n', "lib/heap_check.c": "",
               "lib/pool.h": '#include "lock.h"\n', "lib/shim.c": '#include "memalloc.h"\n',
               "lib/meson.build": "'pool.c', 'heap_check.c', 'shim.c'",
-              "tests/test_pool.c": "", "tests/meson.build": "'test_pool'"}
+              "tests/test_pool.c": "", "tests/meson.build": "'test_pool'",
+              "tests/more/bug.c": "", "tests/more/meson.build": "'bug'"}
     return files
 
 
@@ -166,6 +178,8 @@ CASES = [(word, sound_tree() | files) for word, files in [
     ("heap.c stands before pool.c", {"lib/meson.build": "'heap_check.c', 'pool.c', 'shim.c'"}),
     ("lib/meson.build: shim.c is not listed", {"lib/meson.build": "'pool.c', 'heap_check.c'"}),
     ("tests/meson.build: test_slab.c is not listed", {"tests/test_slab.c": ""}),
+    ("tests/meson.build: less/bug.c is not listed", {"tests/less/bug.c": ""}),
+    ("tests/more/meson.build: test_pool.c is not listed", {"tests/more/test_pool.c": ""}),
 ]]
 
 

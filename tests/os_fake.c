@@ -13,6 +13,10 @@
 #define NMAPPINGS 4096
 #define NEVER SIZE_MAX
 
+#define STDERR 2
+#define FILE_FD 100
+#define LOG_FD 101
+
 struct mapping {
 	size_t start; /* offset in the arena */
 	size_t size;
@@ -29,15 +33,28 @@ static struct {
 	uint64_t now, tick, random;
 	unsigned mask;
 	size_t calls, refused, fail_at, fail_from;
-	char written[8192];
-	size_t nwritten;
+	struct paper {
+		char text[65536];
+		size_t used;
+	} written, logged;
+	size_t nwrites;
 	void (*on_abort)(void);
 	void (*on_unmap)(void);
+	void (*on_sleep)(void);
 	const char *env;
 	const char *file; /* its text */
 	size_t file_size, file_reads;
 	const char *program;
+	char ended[32];
+	const char *maps;
+	size_t step, at;
+	bool no_log;
+	size_t nfiles, nlogs; /* open */
+	char log_name[512];
+	uint64_t slept;
 } fake;
+
+static _Thread_local unsigned thread = 1;
 
 static void die(const char *what)
 {
@@ -103,6 +120,14 @@ void os_fake_reset(void)
 	fake.file_reads = 0;
 	os_fake_set_file(NULL, 0);
 	os_fake_set_program("test");
+	fake.ended[0] = '\0';
+	fake.log_name[0] = '\0';
+	os_fake_set_maps(NULL, 0);
+	fake.nfiles = fake.nlogs = 0;
+	fake.no_log = false;
+	fake.on_sleep = NULL;
+	fake.slept = 0;
+	thread = 1;
 }
 
 static void ready(void)
@@ -294,6 +319,11 @@ bool ma_os_purge(void *ptr, size_t size)
 	return true;
 }
 
+void ma_os_populate(void *ptr, size_t size)
+{
+	(void)holder(ptr, size);
+}
+
 bool ma_os_guard(void *ptr, size_t size)
 {
 	(void)holder(ptr, size);
@@ -311,6 +341,29 @@ bool ma_os_unguard(void *ptr, size_t size)
 		return false;
 	protect((size_t)((char *)ptr - fake.arena), size, PROT_READ | PROT_WRITE);
 	return true;
+}
+
+/* What is sealed in tests stays writable: the next one starts afresh. */
+bool ma_os_seal(void *ptr, size_t size)
+{
+	return (uintptr_t)ptr % fake.page == 0 && size % fake.page == 0;
+}
+
+bool ma_os_unseal(void *ptr, size_t size)
+{
+	return ma_os_seal(ptr, size);
+}
+
+bool ma_os_readable(const void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+	return false;
+}
+
+uintptr_t ma_os_program_headers(void)
+{
+	return 0;
 }
 
 /* ---- services -------------------------------------------------------------------------------- */
@@ -338,20 +391,84 @@ uint64_t ma_os_now_ms(void)
 	return fake.now;
 }
 
+static void put(struct paper *paper, const char *buf, size_t size)
+{
+	size_t n = ma_min(size, sizeof(paper->text) - 1 - paper->used);
+
+	memcpy(paper->text + paper->used, buf, n);
+	paper->used += n;
+	paper->text[paper->used] = '\0';
+}
+
 void ma_os_write(int fd, const char *buf, size_t size)
 {
-	size_t n = ma_min(size, sizeof(fake.written) - 1 - fake.nwritten);
+	if (fd == STDERR) {
+		fake.nwrites++;
+		put(&fake.written, buf, size);
+	} else if (fd == LOG_FD && fake.nlogs > 0) {
+		put(&fake.logged, buf, size);
+	} else {
+		die("written to a descriptor that is not open");
+	}
+}
 
-	if (fd != 2)
-		return;
-	memcpy(fake.written + fake.nwritten, buf, n);
-	fake.nwritten += n;
-	fake.written[fake.nwritten] = '\0';
+int ma_os_open(const char *path)
+{
+	if (path == NULL || fake.maps == NULL)
+		return -1;
+	if (fake.nfiles > 0)
+		die("a second file is opened");
+	fake.nfiles++;
+	fake.at = 0;
+	return FILE_FD;
+}
+
+int ma_os_append(const char *path)
+{
+	(void)snprintf(fake.log_name, sizeof(fake.log_name), "%s", path);
+	if (fake.no_log)
+		return -1;
+	fake.nlogs++;
+	return LOG_FD;
+}
+
+size_t ma_os_read(int fd, char *buf, size_t size)
+{
+	size_t n = strlen(fake.maps + fake.at);
+
+	if (fd != FILE_FD || fake.nfiles == 0)
+		die("read from a descriptor that is not open");
+	n = ma_min(ma_min(n, size), fake.step);
+	memcpy(buf, fake.maps + fake.at, n);
+	fake.at += n;
+	return n;
+}
+
+void ma_os_close(int fd)
+{
+	size_t *nopen = fd == FILE_FD ? &fake.nfiles : &fake.nlogs;
+
+	if ((fd != FILE_FD && fd != LOG_FD) || *nopen == 0)
+		die("a descriptor is closed that is not open");
+	--*nopen;
+}
+
+void ma_os_sleep_ms(unsigned ms)
+{
+	fake.slept += ms;
+	fake.now += ms;
+	if (fake.on_sleep != NULL)
+		fake.on_sleep();
 }
 
 unsigned ma_os_thread_id(void)
 {
-	return 1;
+	return thread;
+}
+
+unsigned ma_os_process_id(void)
+{
+	return 2;
 }
 
 const char *ma_os_getenv(const char *name)
@@ -378,12 +495,33 @@ void ma_os_program(char *buf, size_t size)
 	buf[n] = '\0';
 }
 
-void ma_os_abort(void)
+static _Noreturn void end(const char *how, int status)
 {
+	(void)snprintf(fake.ended, sizeof(fake.ended), how, status);
 	if (fake.on_abort != NULL)
 		fake.on_abort();
-	(void)fputs(fake.written, stderr);
+	(void)fputs(fake.written.text, stderr);
 	abort();
+}
+
+void ma_os_abort(void)
+{
+	end("abort", 0);
+}
+
+void ma_os_abort_now(void)
+{
+	end("abort now", 0);
+}
+
+void ma_os_trap(void)
+{
+	end("trap", 0);
+}
+
+void ma_os_exit(int status)
+{
+	end("exit %d", status);
 }
 
 /* ---- controls -------------------------------------------------------------------------------- */
@@ -472,13 +610,19 @@ size_t os_fake_nmappings(void)
 
 const char *os_fake_written(void)
 {
-	return fake.written;
+	return fake.written.text;
+}
+
+size_t os_fake_nwrites(void)
+{
+	return fake.nwrites;
 }
 
 void os_fake_forget(void)
 {
-	fake.nwritten = 0;
-	fake.written[0] = '\0';
+	fake.nwrites = 0;
+	fake.written.used = fake.logged.used = 0;
+	fake.written.text[0] = fake.logged.text[0] = '\0';
 }
 
 void os_fake_on_abort(void (*hook)(void))
@@ -510,4 +654,50 @@ void os_fake_set_program(const char *name)
 void os_fake_setenv(const char *value)
 {
 	fake.env = value;
+}
+
+const char *os_fake_ended(void)
+{
+	return fake.ended;
+}
+
+void os_fake_set_maps(const char *text, size_t step)
+{
+	fake.maps = text;
+	fake.step = step;
+}
+
+size_t os_fake_nopen(void)
+{
+	return fake.nfiles + fake.nlogs;
+}
+
+void os_fake_refuse_log(bool refuse)
+{
+	fake.no_log = refuse;
+}
+
+const char *os_fake_log_name(void)
+{
+	return fake.log_name;
+}
+
+const char *os_fake_logged(void)
+{
+	return fake.logged.text;
+}
+
+void os_fake_set_thread(unsigned id)
+{
+	thread = id;
+}
+
+void os_fake_on_sleep(void (*hook)(void))
+{
+	fake.on_sleep = hook;
+}
+
+uint64_t os_fake_slept(void)
+{
+	return fake.slept;
 }

@@ -3,7 +3,7 @@
  *
  * What and why: takes the place of lib/os_linux.c. Addresses are handed out lowest first, so that a
  * run repeats; every call that can fail can be made to; what is unmapped faults when touched; calls
- * with memory that is not mapped (rule O3 of os.h) end the test.
+ * with memory that is not mapped (rule O3 of os.h) end the test. The process is number 2.
  *
  * In fast mode, for fuzzing, nothing is protected and only memory that was used is cleared.
  *
@@ -83,11 +83,45 @@ size_t os_fake_nmappings(void);
 /** os_fake_written() - what was written to descriptor 2 since the last call of os_fake_forget(). */
 const char *os_fake_written(void);
 
-/** os_fake_forget() - forget what was written. */
+/** os_fake_nwrites() - calls that wrote to descriptor 2, counted likewise. */
+size_t os_fake_nwrites(void);
+
+/** os_fake_forget() - forget what was written, to the log as well. */
 void os_fake_forget(void);
 
-/** os_fake_on_abort() - called by ma_os_abort(); must not return. NULL: abort(). */
+/** os_fake_on_abort() - called where the process is to end; must not return. NULL: abort(). */
 void os_fake_on_abort(void (*hook)(void));
+
+/** os_fake_ended() - how it was to end last: "abort", "abort now", "trap", "exit 23", or "". */
+const char *os_fake_ended(void);
+
+/**
+ * os_fake_set_maps() - what any file holds that is opened for reading
+ * @text:  NULL: none can be opened
+ * @step:  bytes that one call of ma_os_read() gives at most
+ */
+void os_fake_set_maps(const char *text, size_t step);
+
+/** os_fake_nopen() - descriptors that are open now. */
+size_t os_fake_nopen(void);
+
+/** os_fake_refuse_log() - whether ma_os_append() is refused. */
+void os_fake_refuse_log(bool refuse);
+
+/** os_fake_log_name() - the file that ma_os_append() was called for last, or "". */
+const char *os_fake_log_name(void);
+
+/** os_fake_logged() - what was written to such files. */
+const char *os_fake_logged(void);
+
+/** os_fake_set_thread() - who the calling thread is; 1 unless set. */
+void os_fake_set_thread(unsigned id);
+
+/** os_fake_on_sleep() - called at each ma_os_sleep_ms(): what another thread does meanwhile. */
+void os_fake_on_sleep(void (*hook)(void));
+
+/** os_fake_slept() - milliseconds slept since the reset; the clock went on by as many. */
+uint64_t os_fake_slept(void);
 
 /**
  * os_fake_on_unmap() - called at the next ma_os_unmap(), once, before it acts: what another thread

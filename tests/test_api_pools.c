@@ -242,21 +242,24 @@ static void test_limit_of_less_than_a_page(void **state)
 	memalloc_pool_destroy(pool);
 }
 
-/* Two holes, the lower one larger than needed: first fit takes that, best fit the other. */
+/*
+ * Two holes, of what is too large to wait before it is used again; the lower one larger than
+ * needed: first fit takes that, best fit the other.
+ */
 static void check_fit(enum memalloc_fit fit)
 {
-	const struct memalloc_pool_options options = {.initial = 4 * MIB, .fit = fit};
+	const struct memalloc_pool_options options = {.initial = 24 * MIB, .fit = fit};
 	memalloc_pool *pool = memalloc_pool_create(&options);
-	void *low = alloc(pool, 400 * KIB);
+	void *low = alloc(pool, 6 * MIB);
 	void *wall = alloc(pool, 40 * KIB);
-	void *high = alloc(pool, 200 * KIB);
+	void *high = alloc(pool, 4 * MIB);
 	void *end = alloc(pool, 40 * KIB);
 	void *got;
 
 	assert_true(low < wall && wall < high && high < end);
 	memalloc_pool_free(pool, low);
 	memalloc_pool_free(pool, high);
-	got = alloc(pool, 190 * KIB);
+	got = alloc(pool, 3 * MIB);
 	assert_ptr_equal(got, fit == MEMALLOC_FIT_FIRST ? low : high);
 	assert_sound(pool);
 	memalloc_pool_destroy(pool);

@@ -163,6 +163,24 @@ static void test_clear_leaves_nothing(void **state)
 		assert_int_equal(room[i], i >= 5 && i < 5 + MA_CANARY ? 0 : 0x33);
 }
 
+/* All lives come in turn, and a child of fork has other ones than its parent for a long time. */
+static void test_strides(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i <= 200; i++) {
+		unsigned parent, child;
+
+		ma_canary_init(i * 0x9e3779b97f4a7c15u);
+		parent = ma_canary.stride;
+		ma_canary_forked(i * 0xbf58476d1ce4e5b9u);
+		child = ma_canary.stride;
+		assert_int_equal(parent % 2, 1);
+		assert_int_equal(child % 2, 1);
+		for (unsigned k = 1; k < 32; k++)
+			assert_int_not_equal(k * parent % 64, k * child % 64);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_differences_do_not_repeat),
 		cmocka_unit_test(test_every_change_is_seen),
 		cmocka_unit_test(test_it_does_not_fit_elsewhere),
+		cmocka_unit_test(test_strides),
 		cmocka_unit_test(test_clear_leaves_nothing),
 	};
 

@@ -255,7 +255,7 @@ static void start(enum ma_fit_policy fit)
 
 	(void)fixture_reset(NULL);
 	config.pool.fit = fit;
-	config.quarantine = 4;
+	config.quarantine.cap = 4;
 	nobjects = 0;
 	assert_true(ma_pagemap_init(&rooms.map));
 	ma_instance_init(&rooms.inst, &config, &rooms.map);

@@ -10,6 +10,13 @@
 
 static struct ma_pool *pool;
 
+static void *large(size_t size, size_t align, bool zero)
+{
+	const struct ma_large_request req = {size, align, zero, false};
+
+	return ma_large_alloc(&rooms.inst.larges, &req);
+}
+
 static int setup(void **state)
 {
 	pool = &rooms.inst.pool;
@@ -19,7 +26,7 @@ static int setup(void **state)
 /* Filled, so that what lies there later is not zero. */
 static void *alloc(size_t size)
 {
-	void *ptr = ma_large_alloc(pool, size, MA_ALIGN, false);
+	void *ptr = large(size, MA_ALIGN, false);
 
 	assert_non_null(ptr);
 	assert_int_equal(ma_large_of(block_of(ptr))->requested, size);
@@ -31,13 +38,13 @@ static void *alloc(size_t size)
 static void release(void *ptr)
 {
 	assert_true(ma_large_intact(block_of(ptr)));
-	(void)ma_large_free(block_of(ptr));
+	(void)ma_large_free(&rooms.inst.larges, block_of(ptr));
 	assert_sound(ma_pool_check(pool));
 }
 
 static void *resize(void *ptr, size_t size)
 {
-	void *resized = ma_large_resize(block_of(ptr), size, LIMIT);
+	void *resized = ma_large_resize(&rooms.inst.larges, block_of(ptr), size, LIMIT);
 	void *now = resized != NULL ? resized : ptr;
 
 	assert_sound(ma_large_check(block_of(now)));
@@ -89,16 +96,16 @@ static void test_beyond_limits(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		for (size_t align = 1; align != 0; align *= 2)
-			assert_null(ma_large_alloc(pool, sizes[i], align, true));
-	assert_null(ma_large_alloc(pool, 1, (size_t)1 << 63, false));
-	assert_null(ma_large_alloc(pool, 1, (size_t)1 << 62, false));
+			assert_null(large(sizes[i], align, true));
+	assert_null(large(1, (size_t)1 << 63, false));
+	assert_null(large(1, (size_t)1 << 62, false));
 	assert_int_equal(os_fake_mapped(), before);
 	assert_sound(ma_pool_check(pool));
 }
 
 static void check_alignment(size_t align, size_t size)
 {
-	unsigned char *ptr = ma_large_alloc(pool, size, align, false);
+	unsigned char *ptr = large(size, align, false);
 
 	assert_non_null(ptr);
 	assert_int_equal((uintptr_t)ptr % align, 0);
@@ -130,8 +137,8 @@ static void test_no_memory(void **state)
 	(void)state;
 	for (size_t size = 10000; size <= HUGE_SIZE; size *= 4) {
 		os_fake_fail_from(1);
-		assert_null(ma_large_alloc(pool, size, 16, true));
-		assert_null(ma_large_alloc(pool, size, 128 * MIB, true));
+		assert_null(large(size, 16, true));
+		assert_null(large(size, 128 * MIB, true));
 		os_fake_lift();
 		assert_sound(ma_pool_check(pool));
 	}
@@ -145,7 +152,7 @@ static void check_zero(size_t size, size_t align)
 	unsigned char *ptr;
 
 	release(alloc(size + align));
-	ptr = ma_large_alloc(pool, size, align, true);
+	ptr = large(size, align, true);
 	assert_non_null(ptr);
 	assert_true(is_filled(ptr, size, 0));
 	release(ptr);
@@ -166,7 +173,7 @@ static void test_zero_where_others_have_written(void **state)
 static void test_zero_is_free_on_fresh_memory(void **state)
 {
 	void *first = alloc(5000);
-	void *ptr = ma_large_alloc(pool, 100 * KIB, 16, true);
+	void *ptr = large(100 * KIB, 16, true);
 
 	(void)state;
 	assert_true(block_of(ptr)->zero);
@@ -300,7 +307,7 @@ static void test_aligned_direct_is_not_moved(void **state)
 
 	(void)state;
 	make_room();
-	ptr = ma_large_alloc(pool, HUGE_SIZE, 2 * MIB, false);
+	ptr = large(HUGE_SIZE, 2 * MIB, false);
 	assert_non_null(ptr);
 	memset(ptr, 0x5a, HUGE_SIZE);
 	assert_int_not_equal(ma_large_of(block_of(ptr))->offset, 0);
@@ -353,7 +360,7 @@ static void test_the_limit_holds_for_resizing(void **state)
 	assert_null(resize(ptr, 60 * MIB));
 	ptr = resize(ptr, 59 * MIB);
 	assert_non_null(ptr);
-	assert_null(ma_large_alloc(pool, 10 * MIB, 16, false));
+	assert_null(large(10 * MIB, 16, false));
 	release(ptr);
 	release(alloc(10 * MIB));
 }
@@ -440,7 +447,7 @@ static void test_the_overrun_report(void **state)
 	assert_reports(words, ma_large_overrun(block_of(ptr)));
 	assert_reports("found 0x776f6c667265766f\n", ma_large_overrun(block_of(ptr)));
 	assert_reports("the bytes are text", ma_large_overrun(block_of(ptr)));
-	ma_canary_put(ptr + 10000);
+	ma_canary_put(ptr + 10000, ma_large_of(block_of(ptr))->secret);
 	release(ptr);
 }
 

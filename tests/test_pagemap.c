@@ -130,6 +130,7 @@ static void test_the_os_refuses(void **state)
 	struct ma_pagemap other;
 
 	(void)state;
+	os_fake_fail_mask(OS_FAKE_MAP);
 	os_fake_fail_at(1);
 	assert_false(ma_pagemap_init(&other));
 	os_fake_fail_at(3);

@@ -525,7 +525,7 @@ static void test_s5(void **state)
 
 	(void)state;
 	corrupt("S5", slab->states[live], (uint8_t)(slack - 1));
-	corrupt("S5", ma_canary_key, 1);
+	corrupt("S5", ma_canary.key, 1);
 	slab = mixed(1024);
 	live = first_in_state(slab, 'l');
 	corrupt("S5", slab->wide[live], slab->wide[live] - 1);

@@ -1,7 +1,7 @@
 /* Lives of a slot: which canary fits, what a resize leaves, who made it, whether it ever was. */
 #include <sys/mman.h>
 
-#include "fault.h"
+#include "faults.h"
 #include "slab_fixture.h"
 
 static uint64_t canary_of(const struct ma_slab *slab, const char *ptr)
@@ -75,7 +75,7 @@ static void test_every_slot_counts_its_own_lives(void **state)
 
 		put(slab, a);
 		assert_ptr_equal(arm(slab, 5), a);
-		assert_int_equal((before + MA_SLOT_LIFE) & MA_SLOT_LIVES,
+		assert_int_equal((before + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES,
 				 proven(slab, a).state & MA_SLOT_LIVES);
 	}
 	assert_int_equal(proven(slab, b).state & MA_SLOT_LIVES, life);

@@ -171,7 +171,7 @@ static void check_being_armed(size_t slot, bool used)
 	for (size_t size = 0; size <= slot - MA_CANARY; size++) {
 		uint32_t idx = ma_slab_take(slab);
 		unsigned char *ptr = (unsigned char *)ma_slab_slot_ptr(slab, idx);
-		unsigned next = (ma_slab_load(slab, idx) + MA_SLOT_LIFE) & MA_SLOT_LIVES;
+		unsigned next = ma_slot_next_life(ma_slab_load(slab, idx));
 
 		ma_slab_seal(slab, (char *)ptr, size, ma_slot_secret(slab, next));
 		assert_int_equal(verify(slab, idx), MA_PROOF_OK);

@@ -61,6 +61,28 @@ static void test_a_string_that_does_not_fit_is_cut(void **state)
 	assert_int_equal(buf[8], '#');
 }
 
+static void test_parts_of_strings_append(void **state)
+{
+	(void)state;
+	ma_text_chars(&text, "abcd", 2);
+	ma_text_chars(&text, "", 0);
+	ma_text_chars(&text, "e\0f", 3);
+	assert_memory_equal(buf, "abe\0f", 5);
+	assert_int_equal(text.used, 5);
+}
+
+/* The buffer is one longer than its size. */
+static void test_a_text_ends_as_a_string(void **state)
+{
+	(void)state;
+	assert_string_equal(ma_text_end(&text), "");
+	ma_text_str(&text, "ab");
+	assert_string_equal(ma_text_end(&text), "ab");
+	ma_text_str(&text, "cdefghij");
+	assert_string_equal(ma_text_end(&text), "abcdefgh");
+	assert_int_equal(buf[9], '#');
+}
+
 static void assert_number(void (*append)(struct ma_text *, uint64_t), uint64_t n,
 			  const char *expected)
 {
@@ -122,6 +144,8 @@ int main(void)
 		cmocka_unit_test_setup(test_strings_append, setup),
 		cmocka_unit_test_setup(test_nothing_is_written_beyond_the_buffer, setup),
 		cmocka_unit_test_setup(test_a_string_that_does_not_fit_is_cut, setup),
+		cmocka_unit_test_setup(test_parts_of_strings_append, setup),
+		cmocka_unit_test_setup(test_a_text_ends_as_a_string, setup),
 		cmocka_unit_test_setup(test_numbers, setup),
 		cmocka_unit_test_setup(test_a_full_buffer_goes_to_the_descriptor, setup),
 		cmocka_unit_test_setup(test_more_than_the_buffer_at_once_is_cut, setup),

@@ -1,8 +1,8 @@
 /*
- * fault - does an access fault?
+ * faults - does an access fault?
  */
-#ifndef TESTS_FAULT_H
-#define TESTS_FAULT_H
+#ifndef TESTS_FAULTS_H
+#define TESTS_FAULTS_H
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,0 +1,28 @@
+/*
+ * realloc() is given what is not a live object. Harm: two objects get the same memory, or another
+ * one changed.
+ *
+ * [control] SIZE WAY: 0  an object that was freed   1  the middle of an object   2  the stack
+ */
+#include "twins.h"
+
+int main(int argc, char **argv)
+{
+	struct bug bug = bug_init(argc, argv);
+	size_t size = bug_size(&bug, 0, 24);
+	size_t way = bug_size(&bug, 1, 0);
+	unsigned char stack[512] = {0};
+	struct row row = row_init(size);
+	unsigned char *victim = row_take(&row);
+	unsigned char *volatile wrong = victim;
+
+	if (way == 0)
+		free(victim);
+	if (way == 1)
+		wrong += 16;
+	if (way == 2)
+		wrong = stack + 64;
+	if (bug.asked)
+		(void)opaque(realloc(wrong, 2 * size));
+	return bug_end(&bug, twins_found(size, way == 2 ? wrong : NULL) | row_end(&row));
+}
