@@ -271,11 +271,10 @@ SEEDS = {
     'many-regions-best': header(best=1, first=2) + many_regions(),
 }
 
-# What else is hardened, in all bits and one by one: guards beside large objects, random order,
-# waiting blocks, sealed ones, guards behind slabs, large slots filled, few bytes waiting, samples.
+# What else is hardened, all of it and one by one; README.md has the bits.
 HARDENED = {
-    'all': 0xff, 'large-guards': 0x01, 'shuffled': 0x02, 'waiting': 0x04, 'sealed': 0x0d,
-    'slab-guards': 0x10, 'filled': 0x20, 'few-bytes': 0x40, 'sampled': 0x80,
+    'all': 0x9f, 'large-guards': 0x20, 'shuffled': 0x42, 'waiting': 0x21, 'waiting-guards': 0x01,
+    'sealed': 0x11, 'slab-guards': 0x40, 'few-bytes': 0x08, 'sampled': 0x04, 'traced': 0x80,
 }
 FOR_ALL = ['every-size-class', 'realloc-growth', 'realloc-shrink', 'quarantine-wraps',
            'calloc-recycled', 'aligned-every', 'limit-reached-with-waiting-slots',
@@ -292,11 +291,11 @@ for word, bits in HARDENED.items():
     SEEDS.update({f'{word}-{name}': hardened(name, bits)
                   for name in (FOR_ALL if word == 'all' else FOR_EACH)})
 SEEDS.update({
-    'crash-guarded-aligned-32m': header(seed=0x01) + [0x40, 120] + size(100),
-    'crash-sampled-aligned': header(seed=0x80) + cat(aligned(i, 13, 100) for i in range(8)),
-    'crash-sampled-nothing': header(seed=0x80) + run(0, 8, 0),
-    'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x42),
-    'sealed-slabs-again': header(seed=0x1c) + cat(
+    'crash-guarded-aligned-32m': header(seed=0x20) + [0x40, 120] + size(100),
+    'crash-sampled-aligned': header(seed=0x04) + cat(aligned(i, 13, 100) for i in range(16)),
+    'crash-sampled-nothing': header(seed=0x04) + run(0, 32, 0),
+    'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x0a),
+    'slabs-wait-and-come-again': header(seed=0x53) + cat(
         run(0, 32, 4000) + run_free(0, 32) + do(FAIL_AT, n) + run(0, 32, 4000) + do(LIFT) +
         run_free(0, 32) for n in range(4)),
 })

@@ -43,16 +43,16 @@ static void start_os(size_t page, size_t limit)
 static void read_hardening(struct ma_instance_config *config, unsigned byte)
 {
 	config->seed = byte + 1u;
-	config->guard_large = byte & 0x01;
+	config->wait = byte & 0x01 ? 300000 : 0;
+	config->guard_large = (byte & 0x01) != (byte >> 5 & 1);
 	config->slab.shuffled = byte & 0x02;
 	config->quarantine.shuffled = byte & 0x02;
-	config->wait = byte & 0x04 ? (size_t)512 * 1024 : 0;
-	config->wait_sealed = byte & 0x08;
-	config->slab.guarded = byte & 0x10;
-	config->slab.fill_max = byte & 0x20 ? 32768 : MA_FILL_MAX;
-	config->quarantine.bytes = byte & 0x40 ? 4096 : SIZE_MAX;
+	config->slab.fill_max = byte & 0x02 ? 32768 : MA_FILL_MAX;
+	config->slab.guarded = (byte >> 1 & 1) != (byte >> 6 & 1);
+	config->sample = byte & 0x04 ? 7 : 0;
+	config->quarantine.bytes = byte & 0x08 ? 2000 : SIZE_MAX;
+	config->wait_sealed = byte & 0x10;
 	config->slab.traced = byte & 0x80;
-	config->sample = byte & 0x80 ? 5 : 0;
 }
 
 /* Bytes 0 to 2 of an input; README.md has the table. */

@@ -48,7 +48,6 @@ struct world {
 	struct ma_pagemap pagemap;
 	struct ma_instance_config config[WORLD_NINSTANCES];
 	struct ma_instance instance[WORLD_NINSTANCES];
-	bool plain; /* nothing waits, has guards or is sampled: the policy alone chooses blocks */
 	bool exists[WORLD_NINSTANCES];
 	struct ma_heap *heap[WORLD_NINSTANCES][WORLD_NTHREADS]; /* NULL: nothing allocated yet */
 	unsigned inst;                                          /* that allocates */

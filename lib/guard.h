@@ -22,8 +22,7 @@
 #include "pool.h"
 
 /**
- * ma_guard_ends() - guard what lies in front of and behind the middle of a block without guards; an
- * object of no bytes leaves no middle
+ * ma_guard_ends() - guard what lies in front of and behind the middle of a block without guards
  * @front, @back:  bytes, whole pages; 0 for none
  */
 void ma_guard_ends(struct ma_block *block, size_t front, size_t back);

@@ -44,6 +44,28 @@ static void test_it_depends_on_address_secret_and_key(void **state)
 	assert_in_range(__builtin_popcountll(canary ^ ma_canary_at(a, 77)), 8, 56);
 }
 
+/* Every bit of the secret and of the key reaches all of the canary: lives are in its upper bits. */
+static void test_every_bit_matters(void **state)
+{
+	const void *at = (const void *)0x7f0000001238;
+	uint64_t key = 0x9e3779b97f4a7c15;
+	uint64_t secret = 0x243f6a8885a308d3;
+	uint64_t canary;
+
+	(void)state;
+	ma_canary_init(key);
+	canary = ma_canary_at(at, secret);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		uint64_t other = ma_canary_at(at, secret ^ (uint64_t)1 << bit);
+
+		assert_in_range(__builtin_popcountll(canary ^ other), 8, 56);
+	}
+	for (unsigned bit = 1; bit < 64; bit++) {
+		ma_canary_init(key ^ (uint64_t)1 << bit);
+		assert_in_range(__builtin_popcountll(canary ^ ma_canary_at(at, secret)), 8, 56);
+	}
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a;
@@ -164,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_byte_is_never_zero),
 		cmocka_unit_test(test_it_depends_on_address_secret_and_key),
+		cmocka_unit_test(test_every_bit_matters),
 		cmocka_unit_test(test_no_two_are_alike),
 		cmocka_unit_test(test_differences_do_not_repeat),
 		cmocka_unit_test(test_every_change_is_seen),

@@ -206,6 +206,26 @@ static void test_the_order_is_not_that_of_arrival(void **state)
 	assert_in_range(nback, NSHUFFLED / 4, 3 * NSHUFFLED / 4);
 }
 
+/* As many wait as there is place for, and none stays for good. */
+static void test_all_places_are_used(void **state)
+{
+	uint32_t waited[16] = {0};
+
+	(void)state;
+	init(16, SIZE_MAX, true);
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct ma_retired out = ma_quarantine_put(&q, retired_in(slab));
+
+		if (out.slab != NULL)
+			free_it(out);
+		for (uint32_t k = 0; k < 16; k++)
+			waited[k] = q.entry[k].slab == NULL ? i : waited[k];
+	}
+	assert_int_equal(q.bytes, 16 * 16);
+	for (uint32_t k = 0; k < 16; k++)
+		assert_true(waited[k] < 200);
+}
+
 static void test_the_order_is_that_of_the_seed(void **state)
 {
 	uint32_t a[NSHUFFLED];
@@ -346,6 +366,7 @@ int main(void)
 		TEST(test_take_empties_it),
 		TEST(test_each_comes_out_once),
 		TEST(test_the_order_is_not_that_of_arrival),
+		TEST(test_all_places_are_used),
 		TEST(test_the_order_is_that_of_the_seed),
 		TEST(test_the_bound),
 		TEST(test_more_than_the_bound),

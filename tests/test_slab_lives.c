@@ -1,6 +1,7 @@
 /* Lives of a slot: which canary fits, what a resize leaves, who made it, whether it ever was. */
-#include <stdlib.h>
+#include <sys/mman.h>
 
+#include "faults.h"
 #include "slab_fixture.h"
 
 static uint64_t canary_of(const struct ma_slab *slab, const char *ptr)
@@ -201,6 +202,68 @@ static void test_a_resize_to_the_same_size(void **state)
 	assert_sound(ma_slab_check(slab));
 }
 
+/* ---- what others see meanwhile (S8) ---------------------------------------------------------- */
+
+struct step {
+	struct ma_slab *slab;
+	uint32_t idx;
+	struct ma_slot slot;
+};
+
+static void do_arm(void *argument)
+{
+	const struct step *step = argument;
+
+	(void)ma_slab_arm(step->slab, step->idx, 20);
+}
+
+static void do_retire(void *argument)
+{
+	const struct step *step = argument;
+
+	ma_slab_retire(step->slab, step->idx, ma_slab_load(step->slab, step->idx));
+}
+
+static void do_resize(void *argument)
+{
+	const struct step *step = argument;
+
+	ma_slab_resize(step->slab, step->slot, 30);
+}
+
+/* The phase of the slot at the moment when the first byte of it would be written. */
+static unsigned phase_while(void (*run)(void *), struct step *step)
+{
+	char *base = ma_slab_base(step->slab);
+	size_t size = ma_slab_block(step->slab)->size;
+
+	assert_int_equal(mprotect(base, size, PROT_READ), 0);
+	assert_true(fault_try(run, step));
+	assert_int_equal(mprotect(base, size, PROT_READ | PROT_WRITE), 0);
+	return ma_slot_phase(ma_slab_load(step->slab, step->idx));
+}
+
+/* Live comes last, and leaves first. */
+static void test_states_are_true_when_they_can_be_read(void **state)
+{
+	struct step step = {.slab = make(64)};
+	char *ptr;
+
+	(void)state;
+	step.idx = ma_slab_take(step.slab);
+	assert_int_equal(phase_while(do_arm, &step), MA_SLOT_FREE);
+	ptr = ma_slab_arm(step.slab, step.idx, 20);
+	step.slot = proven(step.slab, ptr);
+	assert_int_equal(phase_while(do_resize, &step), MA_SLOT_LEAVING);
+	ma_slab_store(step.slab, step.idx, step.slot.state);
+	ma_slab_resize(step.slab, step.slot, 30);
+	assert_int_equal(phase_while(do_retire, &step), MA_SLOT_LEAVING);
+	do_retire(&step);
+	assert_int_equal(ma_slot_phase(ma_slab_load(step.slab, step.idx)), MA_SLOT_RETIRED);
+	ma_slab_put(step.slab, step.idx);
+	destroy(step.slab);
+}
+
 /* ---- origins --------------------------------------------------------------------------------- */
 
 static void test_origins(void **state)
@@ -278,6 +341,7 @@ int main(void)
 		TEST(test_freed_slots_show_no_canary),
 		TEST(test_a_resize_leaves_nothing_of_before),
 		TEST(test_a_resize_to_the_same_size),
+		TEST(test_states_are_true_when_they_can_be_read),
 		TEST(test_origins),
 		TEST(test_never_allocated_is_told_from_freed),
 	};

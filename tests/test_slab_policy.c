@@ -1,33 +1,6 @@
 /* What slabs are made with: traces, random order, guards, used memory, blocks that waited. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdlib.h>
-
+#include "faults.h"
 #include "slab_fixture.h"
-
-static sigjmp_buf fault_jump;
-
-static void on_fault(int number)
-{
-	(void)number;
-	siglongjmp(fault_jump, 1);
-}
-
-/* Whether reading a byte faults. */
-static bool faults(const volatile char *ptr)
-{
-	const struct sigaction action = {.sa_handler = on_fault, .sa_flags = (int)SA_NODEFER};
-	struct sigaction before;
-	volatile bool faulted = true;
-
-	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
-	if (sigsetjmp(fault_jump, 1) == 0) {
-		(void)*ptr;
-		faulted = false;
-	}
-	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
-	return faulted;
-}
 
 /* A large block of @size bytes, all of them written to, is back in the pool. */
 static void soil(size_t size)

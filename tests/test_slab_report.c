@@ -74,7 +74,7 @@ static void check_verify(size_t slot, size_t size, bool shuffled)
 	check_every_byte(slab, idx, 0, MA_PROOF_WRITTEN);
 	ma_slab_put(slab, idx);
 	check_every_byte(slab, idx, 0, MA_PROOF_WRITTEN);
-	if (slab->zero)
+	if (slab->zero || shuffled)
 		check_every_byte(slab, (idx + 1) % slab->nslots, 0, MA_PROOF_WRITTEN);
 	destroy(slab);
 }
@@ -186,6 +186,21 @@ static void check_being_armed(size_t slot, bool used)
 			put(slab, ptr);
 	}
 	assert_sound(ma_slab_check(slab));
+}
+
+/* One that waits is not about to be armed, whatever stands in it. */
+static void test_retired_slots_are_not_being_armed(void **state)
+{
+	struct ma_slab *slab = make(64);
+	char *ptr = arm(slab, 20);
+	unsigned next;
+
+	(void)state;
+	retire(slab, ptr);
+	next = ma_slot_next_life(ma_slab_load(slab, slot_of(ptr)));
+	ma_canary_put(ptr + 20, ma_slot_secret(slab, next));
+	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_WRITTEN);
+	ma_canary_clear(ptr + 20);
 }
 
 static void test_slots_that_are_being_armed(void **state)
@@ -465,6 +480,19 @@ static void test_overflows_to_the_end_of_the_slot(void **state)
 	end_slab();
 }
 
+/* The last bytes of the canary, but the object behind does not begin there. */
+static void test_canaries_hit_in_the_middle_of_a_slot(void **state)
+{
+	unsigned char *ptr;
+
+	(void)state;
+	slab = make_from_first(64);
+	ptr = arm(slab, 50);
+	ptr[57] ^= 0x55;
+	assert_overrun(words("heap overflow", ptr + 50, OVERFLOWN), ptr);
+	end_slab();
+}
+
 /* The last bytes of a free slot cannot have been written through a stale pointer. */
 static void check_underflow_into_free(size_t slot, size_t n)
 {
@@ -599,6 +627,7 @@ int main(void)
 		TEST(test_fresh_slots_on_used_memory),
 		TEST(test_slots_in_between_are_left_alone),
 		TEST(test_slots_that_are_being_armed),
+		TEST(test_retired_slots_are_not_being_armed),
 		TEST(test_the_picture),
 		TEST(test_the_picture_ends_in_the_guard),
 		TEST(test_the_picture_of_few_slots),
@@ -609,6 +638,7 @@ int main(void)
 		TEST(test_jumps_in_slots_that_are_not_filled),
 		TEST(test_underflows_into_a_live_slot),
 		TEST(test_overflows_to_the_end_of_the_slot),
+		TEST(test_canaries_hit_in_the_middle_of_a_slot),
 		TEST(test_underflows_into_a_free_slot),
 		TEST(test_writes_through_stale_pointers),
 		TEST(test_the_object_in_front_is_blamed),
