@@ -23,6 +23,8 @@ static void test_the_first_byte_is_never_zero(void **state)
 			uint64_t canary = ma_canary_at((const void *)at, secret);
 
 			assert_int_not_equal(*(const unsigned char *)&canary, 0);
+			/* C2: strings end here. */
+			assert_int_equal(canary >> 56, 0);
 		}
 	}
 }

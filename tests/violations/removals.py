@@ -34,6 +34,11 @@ REMOVALS = [
         " ||\n\t\t\t!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))", "))",
         cases=["underflow by 8 bytes, 1000 bytes, at free"]),
     Removal(
+        "redzone of a small object", SLAB,
+        "\tif (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))\n"
+        "\t\treturn MA_PROOF_OVERRUN;\n", "",
+        cases=["overflow that jumps 8 bytes, 24 bytes"], profile="strict"),
+    Removal(
         "state of a small object", SLAB,
         "\tif (ma_unlikely(!ma_slot_is_live(state)))\n\t\treturn MA_PROOF_FREE;\n",
         "\tif (ma_unlikely(!ma_slot_is_live(state))) {\n\t\tslot->slack = 0;\n\t\treturn MA_PROOF_OK;\n\t}\n",
@@ -147,16 +152,16 @@ REMOVALS = [
     Removal(
         "guards beside large objects", LARGE,
         "\tbool guarded = larges->guarded || req->tight;\n", "\tbool guarded = req->tight;\n",
-        tests=["test_large"],
+        tests=["test_guarded"],
         cases=["write into the page before 300000 bytes"]),
     Removal(
         "guards behind slabs", "lib/slab.c",
         "\tsize_t guard = policy->guarded ? pool->page : 0;\n", "\tsize_t guard = policy->guarded ? 0 : 0;\n",
-        tests=["test_slab"]),
+        tests=["test_slab_policy"]),
     Removal(
         "samples", HEAP, "\tif (ma_hooks_is_sampled(heap) && req->align <= heap->instance->pool.page)\n"
         "\t\tptr = alloc_large(heap, req, true);\n",
-        tests=["test_heap"]),
+        tests=["test_guarded/test_samples"]),
 
     # ---- looking around ----
     Removal(
