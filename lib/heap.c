@@ -56,6 +56,7 @@ void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config 
 		.pool = &inst->pool,
 		.waitlist = &inst->waitlist,
 		.guarded = config->guard_large,
+		.cleaned = config->wait_sealed,
 	};
 	ma_random_init(&inst->larges.random, config->seed);
 	ma_heap_init(&inst->shared, inst, 0);

@@ -1,6 +1,7 @@
 #include "large.h"
 #include "canary.h"
 #include "direct.h"
+#include "fill.h"
 #include "guard.h"
 
 /*
@@ -149,6 +150,47 @@ static size_t spare_of(size_t size)
 	return size / SPARE;
 }
 
+/* The pages between the guards. */
+static char *inner(struct ma_block *block, size_t *size)
+{
+	size_t page = ma_pool_of(block)->page;
+	size_t front = ma_align_down(ma_large_of(block)->offset, page);
+
+	*size = block->size - front - (block->guarded ? page : 0);
+	return (char *)ma_block_ptr(block) + front;
+}
+
+static void clean(struct ma_block *block)
+{
+	size_t size;
+	char *ptr = inner(block, &size);
+
+	memset(ptr, 0, size);
+	block->zero = true;
+}
+
+/* What was zeroed when its object was freed, and has waited since, must still be zero. */
+static void verify(struct ma_block *block)
+{
+	struct ma_violation v = {
+		.kind = MA_WRITE_AFTER_FREE,
+		.why = "was written after its object was freed",
+	};
+	size_t size, at = 0;
+	const char *ptr = inner(block, &size);
+
+	if (ma_likely(ma_fill_is_zero(ptr, size)))
+		return;
+	while (ptr[at] == 0)
+		at++;
+	v.ptr = ptr + at;
+	v.damage = ptr + ma_min(at, size - sizeof(v.found));
+	v.found = ma_canary_found(v.damage);
+	ma_large_describe(block, &v);
+	ma_report(&v);
+	block->zero = false;
+}
+
 static struct ma_block *take_block(struct ma_larges *larges, const struct plan *plan)
 {
 	const struct ma_pool_request req = {plan->size, plan->align, MA_BLOCK_LARGE};
@@ -161,6 +203,8 @@ static struct ma_block *take_block(struct ma_larges *larges, const struct plan *
 		return ma_direct_alloc(larges->pool, plan->size, MA_BLOCK_LARGE);
 	if (block == NULL)
 		return ma_pool_alloc(larges->pool, &req);
+	if (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)
+		verify(block);
 	memset(block->rider, 0, sizeof(block->rider));
 	block->kind = MA_BLOCK_LARGE;
 	return block;
@@ -288,6 +332,8 @@ bool ma_large_free(struct ma_larges *larges, struct ma_block *block)
 	if (!ma_large_of(block)->tight)
 		ma_canary_clear(end_of(block));
 	block->zero = false;
+	if (larges->cleaned && block->size <= MA_WAIT_ZEROED && !ma_large_of(block)->tight)
+		clean(block);
 	return ma_waitlist_put(larges->waitlist, block, purpose_of(ma_large_of(block)));
 }
 

@@ -47,6 +47,7 @@ struct ma_larges {
 	struct ma_pool *pool;         /* fixed */
 	struct ma_waitlist *waitlist; /* fixed */
 	bool guarded;                 /* guard pages on both sides; fixed */
+	bool cleaned;                 /* smaller ones are zeroed when freed, and verified; fixed */
 	struct ma_random random;      /* of secrets; pool lock */
 };
 

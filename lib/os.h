@@ -76,13 +76,6 @@ bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size) ma_must_
 bool ma_os_purge(void *ptr, size_t size);
 
 /**
- * ma_os_populate() - make pages resident at once, for less than a fault for each would cost
- *
- * Where the OS does not know how, nothing happens.
- */
-void ma_os_populate(void *ptr, size_t size);
-
-/**
  * ma_os_guard() - make pages inaccessible; their contents are lost
  *
  * Where the kernel marks pages, this takes no mapping; else a part of the OS's mappings is used for

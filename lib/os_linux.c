@@ -86,15 +86,6 @@ bool ma_os_purge(void *ptr, size_t size)
 	return done;
 }
 
-void ma_os_populate(void *ptr, size_t size)
-{
-	const int advice = 23; /* MADV_POPULATE_WRITE, Linux 5.14 */
-	int saved = errno;
-
-	(void)madvise(ptr, size, advice);
-	errno = saved;
-}
-
 /* ---- guards ---------------------------------------------------------------------------------- */
 
 /* Since Linux 6.13; the headers of older systems do not know them. */

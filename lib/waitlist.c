@@ -6,9 +6,6 @@
 #include "pool_internal.h"
 #include "waitlist.h"
 
-/* Of blocks up to this most pages will be used, and a fault for each costs more. */
-#define POPULATE_MAX ((size_t)256 * 1024)
-
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
 	memset(list, 0, sizeof(*list));
@@ -53,9 +50,11 @@ static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsi
 	list->bytes += block->size;
 }
 
-static bool is_sealed(const struct ma_waitlist *list, unsigned purpose)
+static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *block,
+		      unsigned purpose)
 {
-	return purpose == MA_WAIT_TIGHT || (list->sealed && purpose > MA_WAIT_TIGHT);
+	return purpose == MA_WAIT_TIGHT ||
+	       (list->sealed && purpose > MA_WAIT_TIGHT && block->size > MA_WAIT_ZEROED);
 }
 
 /*
@@ -82,7 +81,7 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 
 	if (block->size > list->max)
 		return release(list, block) || due;
-	if (is_sealed(list, purpose) && ma_guard_all(block))
+	if (is_sealed(list, block, purpose) && ma_guard_all(block))
 		block->zero = true;
 	do {
 		ma_lock(&list->lock);
@@ -116,14 +115,12 @@ struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, si
 	ma_unlock(&list->lock);
 	if (block == NULL)
 		return NULL;
-	if (!is_sealed(list, purpose) || !block->guarded)
+	if (!is_sealed(list, block, purpose) || !block->guarded)
 		return block;
 	if (!ma_guard_lift(block)) {
 		(void)release(list, block);
 		return NULL;
 	}
-	if (block->size <= POPULATE_MAX)
-		ma_os_populate(ma_block_ptr(block), block->size);
 	return block;
 }
 

@@ -30,6 +30,12 @@
 #define MA_WAIT_ODD (~0u - 1)   /* nobody takes those */
 #define MA_WAIT_TIGHT (~0u - 2) /* nor those; inaccessible meanwhile */
 
+/*
+ * Large objects up to this are zeroed where others are made inaccessible: to bring their pages back
+ * would cost more.
+ */
+#define MA_WAIT_ZEROED ((size_t)256 * 1024)
+
 struct ma_waiting {
 	struct ma_block *block;
 	unsigned purpose;
@@ -39,9 +45,9 @@ struct ma_waitlist {
 	struct ma_lock lock;
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
-	bool sealed;  /* large objects are inaccessible meanwhile, their contents gone; fixed */
-	uint32_t n;   /* W1 */
-	size_t bytes; /* W2 */
+	bool sealed;          /* large objects are out of reach meanwhile; fixed */
+	uint32_t n;           /* W1 */
+	size_t bytes;         /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];
 };
 

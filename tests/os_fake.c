@@ -319,11 +319,6 @@ bool ma_os_purge(void *ptr, size_t size)
 	return true;
 }
 
-void ma_os_populate(void *ptr, size_t size)
-{
-	(void)holder(ptr, size);
-}
-
 bool ma_os_guard(void *ptr, size_t size)
 {
 	(void)holder(ptr, size);

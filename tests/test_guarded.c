@@ -121,6 +121,24 @@ static void test_what_waited_serves_again(void **state)
 	end(again);
 }
 
+/* Zeroed when freed, and looked at before they serve again. */
+static void test_cleaned_objects(void **state)
+{
+	struct ma_large_request req = {.size = 100000, .align = 16};
+	char *first, *second;
+
+	(void)state;
+	rooms.inst.larges.cleaned = true;
+	first = make(110000, 16, false);
+	second = make(110000, 16, false);
+	end(first);
+	end(second);
+	assert_true(is_filled(first, 110000, 0));
+	first[50000] = 'x';
+	assert_reports("write after free", (void)!ma_large_alloc(&rooms.inst.larges, &req));
+	first[50000] = 0;
+}
+
 static void test_tight_objects_end_at_a_guard(void **state)
 {
 	(void)state;
@@ -217,6 +235,7 @@ int main(void)
 		TEST(test_every_alignment_has_guards),
 		TEST(test_resizing),
 		TEST(test_what_waited_serves_again),
+		TEST(test_cleaned_objects),
 		TEST(test_tight_objects_end_at_a_guard),
 		TEST(test_around_tight_objects),
 		TEST(test_the_os_refuses_guards),

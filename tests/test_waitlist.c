@@ -5,6 +5,7 @@
 
 #define PAGE ((size_t)4096)
 #define MAX (64 * PAGE)
+#define LARGE (MA_WAIT_ZEROED / PAGE + 1)
 
 static struct ma_waitlist list;
 static struct ma_pool *pool;
@@ -141,22 +142,22 @@ static void test_nothing_waits_where_nothing_may(void **state)
 	assert_int_equal(pool->counts.free_bytes, pool->regions.mapped);
 }
 
-/* Large objects only: slabs are clean already. */
+/* Larger objects only: slabs and smaller ones are clean already. */
 static void test_sealed(void **state)
 {
 	struct ma_block *large, *slab;
 
 	(void)state;
-	start(MAX, true);
-	large = put(4, MA_WAIT_LARGE);
+	start(10 * LARGE * PAGE, true);
+	large = put(LARGE, MA_WAIT_LARGE);
 	slab = put(4, 3);
 	(void)put(1, 4);
 	assert_true(faults(ma_block_ptr(large)));
-	assert_true(faults((char *)ma_block_ptr(large) + 4 * PAGE - 1));
+	assert_true(faults((char *)ma_block_ptr(large) + LARGE * PAGE - 1));
 	assert_false(faults(ma_block_ptr(slab)));
-	assert_ptr_equal(take(MA_WAIT_LARGE, 4, 0), large);
+	assert_ptr_equal(take(MA_WAIT_LARGE, LARGE, 0), large);
 	assert_true(large->zero);
-	assert_true(is_filled(ma_block_ptr(large), 4 * PAGE, 0));
+	assert_true(is_filled(ma_block_ptr(large), LARGE * PAGE, 0));
 	(void)ma_pool_free(pool, large);
 }
 
@@ -168,16 +169,16 @@ static void test_tight_ones_are_sealed_always(void **state)
 	(void)state;
 	(void)put(1, 1);
 	assert_true(faults(ma_block_ptr(tight)));
-	assert_null(take(MA_WAIT_LARGE, 4, 0));
+	assert_null(take(MA_WAIT_LARGE, LARGE, 0));
 }
 
 /* Contents that stayed are not taken for zero. */
 static void test_a_seal_is_refused(void **state)
 {
-	struct ma_block *large = block(4);
+	struct ma_block *large = block(LARGE);
 
 	(void)state;
-	start(MAX, true);
+	start(10 * LARGE * PAGE, true);
 	ma_guard_ends(large, PAGE, PAGE);
 	os_fake_fail_mask(OS_FAKE_GUARD);
 	os_fake_fail_at(1);
@@ -185,7 +186,7 @@ static void test_a_seal_is_refused(void **state)
 	(void)ma_waitlist_put(&list, large, MA_WAIT_LARGE);
 	os_fake_lift();
 	(void)put(1, 1);
-	assert_ptr_equal(take(MA_WAIT_LARGE, 4, 0), large);
+	assert_ptr_equal(take(MA_WAIT_LARGE, LARGE, 0), large);
 	assert_false(large->zero);
 	assert_int_equal(((char *)ma_block_ptr(large))[PAGE], 'x');
 	(void)ma_pool_free(pool, large);
@@ -197,16 +198,16 @@ static void test_a_seal_is_not_lifted(void **state)
 	struct ma_block *large;
 
 	(void)state;
-	start(MAX, true);
-	large = put(4, MA_WAIT_LARGE);
+	start(10 * LARGE * PAGE, true);
+	large = put(LARGE, MA_WAIT_LARGE);
 	os_fake_fail_mask(OS_FAKE_GUARD);
 	os_fake_fail_from(1);
 	(void)put(1, 1);
-	assert_null(take(MA_WAIT_LARGE, 4, 0));
+	assert_null(take(MA_WAIT_LARGE, LARGE, 0));
 	ma_waitlist_flush(&list);
 	os_fake_lift();
 	assert_int_equal(large->kind, MA_BLOCK_RETIRED);
-	assert_int_equal(pool->counts.free_bytes, pool->regions.mapped - 4 * PAGE);
+	assert_int_equal(pool->counts.free_bytes, pool->regions.mapped - LARGE * PAGE);
 }
 
 #define corrupt(rule, field, value)                            \

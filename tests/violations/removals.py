@@ -137,8 +137,16 @@ REMOVALS = [
         cases=["memory comes back at once, 200000 bytes"]),
     Removal(
         "freed large objects are inaccessible", WAITLIST,
-        "\tif (is_sealed(list, purpose) && ma_guard_all(block))\n\t\tblock->zero = true;\n", "",
+        "\tif (is_sealed(list, block, purpose) && ma_guard_all(block))\n\t\tblock->zero = true;\n", "",
         tests=["test_waitlist"],
+        profile="strict"),
+    Removal(
+        "freed large objects are zeroed", LARGE,
+        "\tif (larges->cleaned && block->size <= MA_WAIT_ZEROED && !ma_large_of(block)->tight)\n\t\tclean(block);\n", "",
+        cases=["read after free, 200000 bytes"], profile="strict"),
+    Removal(
+        "freed large objects are still zero", LARGE,
+        "\tif (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)\n\t\tverify(block);\n", "",
         cases=["write after free, first byte, 200000 bytes"], profile="strict"),
     Removal(
         "no old canary in a small object", "lib/slab.c", "\tma_canary_clear(ptr + old);\n",
