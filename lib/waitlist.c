@@ -1,9 +1,11 @@
 #include <string.h>
 
 #include "direct.h"
+#include "fill.h"
 #include "guard.h"
 #include "os.h"
 #include "pool_internal.h"
+#include "report.h"
 #include "waitlist.h"
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
@@ -25,11 +27,37 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 	return block;
 }
 
+static ma_cold void report_written(struct ma_block *block)
+{
+	const char *ptr = ma_block_ptr(block);
+	struct ma_violation v = {
+		.kind = MA_WRITE_AFTER_FREE,
+		.why = "was written after its object was freed",
+		.requested = SIZE_MAX,
+		.slot = block->size,
+		.state = "retired",
+	};
+
+	while (*ptr == 0)
+		ptr++;
+	v.ptr = ptr;
+	ma_report(&v);
+}
+
+/* Large objects that were zeroed when they were freed leave as they came. */
+static void verify(const struct ma_waitlist *list, struct ma_block *block)
+{
+	if (list->sealed && block->zero && block->purpose > MA_WAIT_TIGHT &&
+	    block->size <= MA_WAIT_ZEROED && !ma_fill_is_zero(ma_block_ptr(block), block->size))
+		report_written(block);
+}
+
 /* A block whose guards the OS does not lift stays as it is, retired, for good. */
 static bool release(struct ma_waitlist *list, struct ma_block *block)
 {
 	if (!ma_guard_lift(block))
 		return false;
+	verify(list, block);
 	if (!block->region->direct)
 		return ma_pool_free(list->pool, block);
 	ma_direct_free(list->pool, block);

@@ -147,6 +147,9 @@ REMOVALS = [
     Removal(
         "freed large objects are still zero", LARGE,
         "\tif (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)\n\t\tverify(block);\n", "",
+        tests=["test_guarded"]),
+    Removal(
+        "large objects that no longer wait are still zero", WAITLIST, "\tverify(list, block);\n", "",
         cases=["write after free, first byte, 200000 bytes"], profile="strict"),
     Removal(
         "no old canary in a small object", "lib/slab.c", "\tma_canary_clear(ptr + old);\n",
