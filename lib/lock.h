@@ -39,6 +39,12 @@ ma_inline void ma_lock(struct ma_lock *lock)
 	(void)pthread_mutex_lock(&lock->mutex);
 }
 
+/* Return: whether it was free, and is taken now. */
+ma_inline bool ma_trylock(struct ma_lock *lock)
+{
+	return pthread_mutex_trylock(&lock->mutex) == 0;
+}
+
 ma_inline void ma_unlock(struct ma_lock *lock)
 {
 	(void)pthread_mutex_unlock(&lock->mutex);

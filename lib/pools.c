@@ -86,7 +86,8 @@ void ma_pools_unlock(void)
 
 void ma_pools_sweep(uint64_t ms)
 {
-	ma_lock(&table_lock);
+	if (!ma_sweep_lock(&table_lock, ms))
+		return;
 	for (struct memalloc_pool *p = table; p != NULL; p = p->next)
 		ma_sweep_at_exit(&p->instance, ms);
 	ma_unlock(&table_lock);

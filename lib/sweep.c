@@ -28,12 +28,30 @@ static bool look_at(struct ma_block *block, struct ma_damage *damage)
 	return block->kind == MA_BLOCK_LARGE && look_at_large(block, damage);
 }
 
+/* Milliseconds to wait for a lock whose holder may be this very thread, under a signal handler. */
+#define PATIENCE 20
+
+bool ma_sweep_lock(struct ma_lock *lock, uint64_t ms)
+{
+	if (ms == 0) {
+		ma_lock(lock);
+		return true;
+	}
+	for (int i = 0; i < PATIENCE; i++) {
+		if (ma_trylock(lock))
+			return true;
+		ma_os_sleep_ms(1);
+	}
+	return false;
+}
+
 struct ma_damage ma_sweep(struct ma_instance *inst, uint64_t ms)
 {
 	uint64_t end = ms > 0 ? ma_os_now_ms() + ms : UINT64_MAX;
 	struct ma_damage damage = {.block = NULL};
 
-	ma_lock(&inst->pool.lock);
+	if (!ma_sweep_lock(&inst->pool.lock, ms))
+		return damage;
 	for (struct ma_block *b = inst->pool.blocks; b != NULL; b = b->next) {
 		if (look_at(b, &damage)) {
 			damage.block = b;

@@ -21,7 +21,8 @@ struct ma_damage {
 
 /**
  * ma_sweep() - look for damage
- * @ms:  stop after this many milliseconds; 0: only when all was seen
+ * @ms:  stop after this many milliseconds, and wait for the lock a moment only: at exit, whoever
+ *       holds it may never run again; 0: only when all was seen
  *
  * Return: the first damage in address order.
  */
@@ -32,5 +33,12 @@ void ma_sweep_report(struct ma_instance *inst, struct ma_heap *heap);
 
 /** ma_sweep_at_exit() - sweep for at most @ms, report damage. */
 void ma_sweep_at_exit(struct ma_instance *inst, uint64_t ms);
+
+/**
+ * ma_sweep_lock() - take a lock; with @ms > 0, only if it is to be had soon
+ *
+ * Return: whether it was.
+ */
+bool ma_sweep_lock(struct ma_lock *lock, uint64_t ms) ma_must_check;
 
 #endif

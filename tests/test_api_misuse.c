@@ -239,6 +239,20 @@ static void lock_is_held(void)
 	custom_free(victim);
 }
 
+/* Whoever holds the lock does not let it go before the end. */
+static void exit_while_lock_is_held(void)
+{
+	pthread_t id;
+	int ends[2];
+	char byte;
+
+	(void)fresh(100);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pthread_create(&id, NULL, visit_for_ever, &ends[1]), 0);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	exit(0);
+}
+
 static void child(void)
 {
 	pid_t pid;
@@ -293,6 +307,7 @@ static const struct scenario scenarios[] = {
 	{"exit handler", exit_handler},
 	{"never freed", never_freed},
 	{"lock is held", lock_is_held},
+	{"exit while lock is held", exit_while_lock_is_held},
 	{"child", child},
 	{"handler", handler},
 };
@@ -337,6 +352,8 @@ static void test_reports_from_everywhere(void **state)
 			scenario_dies(names[i], "stacks=full:sample=2", "memalloc:   freed by\n"));
 		assert_in_range(time(NULL) - start, 0, 20);
 	}
+	assert_true(scenario_passes("exit while lock is held", NULL));
+	assert_true(scenario_passes("exit while lock is held", "profile=strict"));
 	assert_true(scenario_dies("never freed", NULL, "memalloc: heap overflow: 0x"));
 	assert_false(scenario_dies("never freed", "exit_check_ms=0", "memalloc:"));
 }
