@@ -302,9 +302,10 @@ int ma_os_open(const char *path)
 	return open_file(path, O_RDONLY);
 }
 
+/* A pipe without a reader must not make a report wait. */
 int ma_os_append(const char *path)
 {
-	return open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+	return open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 }
 
 size_t ma_os_read(int fd, char *buf, size_t size)

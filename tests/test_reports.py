@@ -57,6 +57,11 @@ def check_log(run):
         assert written.name.startswith("log.") and written.name[4:].isdigit(), written
         assert "memalloc: double free: 0x" in written.read_text()
         assert written.stat().st_mode & 0o077 == 0
+        # A pipe that nobody reads is no file.
+        pipe = subprocess.run(["sh", "-c", f'mkfifo {log}.$$; exec "$0" 24 0', run.programs / "double_free"],
+                              env={**os.environ, "LD_PRELOAD": run.library, "MEMALLOC_OPTIONS": f"log_path={log}"},
+                              capture_output=True, text=True, preexec_fn=without_core, timeout=60)
+        expect(pipe, -signal.SIGABRT, "memalloc: double free: 0x")
         expect(run(f"log_path={log}/nowhere", "double_free", "24", "0"), -signal.SIGABRT,
                "memalloc: double free: 0x", "nowhere")
 
