@@ -54,6 +54,7 @@ struct ma_block {
 	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
 	bool dirty;       /* on the dirty list: free, and may hold physical pages */
 	uint32_t purpose; /* of a retired one: what it waits for (waitlist.h) */
+	uint8_t nguards;  /* guards put up since it had none; the owner's */
 	bool guarded;     /* some pages may be inaccessible (guard.h); the owner's */
 
 	union {

@@ -13,6 +13,7 @@ static bool guard(struct ma_block *block, void *ptr, size_t size)
 	}
 	atomic_fetch_add_explicit(&pool->guarded, 1, memory_order_relaxed);
 	block->guarded = true;
+	block->nguards++;
 	return true;
 }
 
@@ -34,8 +35,9 @@ bool ma_guard_lift(struct ma_block *block)
 {
 	if (!block->guarded)
 		return true;
-	if (!ma_os_unguard(ma_block_ptr(block), block->size))
+	if (!ma_os_unguard(ma_block_ptr(block), block->size, block->nguards))
 		return false;
+	block->nguards = 0;
 	block->guarded = false;
 	return true;
 }

@@ -394,17 +394,18 @@ static ma_cold void report_origin(const struct ma_target *t, const void *ptr, un
 	ma_report(&v);
 }
 
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+bool ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
 			  enum ma_violation_kind kind)
 {
 	struct ma_target t;
 	unsigned from;
 
 	if (!ma_prove(inst, ptr, kind, &t))
-		return;
+		return false;
 	from = t.slab != NULL ? ma_slot_origin(t.slot.state) : ma_large_of(t.block)->origin;
 	if (from != (unsigned)origin)
 		report_origin(&t, ptr, from);
+	return true;
 }
 
 /* ---- realloc --------------------------------------------------------------------------------- */

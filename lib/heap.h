@@ -175,8 +175,10 @@ void ma_heap_set_origin(struct ma_instance *inst, void *ptr, enum ma_origin orig
 /**
  * ma_heap_check_origin() - report when somebody else ends a live object than who made it
  * @kind:  of the report, when it is no live object
+ *
+ * Return: false when it is no live object, which is reported.
  */
-void ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
+bool ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_origin origin,
 			  enum ma_violation_kind kind);
 
 /**

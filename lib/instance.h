@@ -50,8 +50,12 @@ void ma_free_sized(void *ptr, size_t size, size_t align);
  */
 void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how);
 
-/** ma_watched_realloc() - look at who made the object that is to be resized. */
-void ma_watched_realloc(const void *ptr);
+/**
+ * ma_watched_realloc() - look at who made the object that is to be resized
+ *
+ * Return: false when there is none, which was reported.
+ */
+bool ma_watched_realloc(const void *ptr) ma_must_check;
 
 /** ma_made() - note that @origin made a live object, if wanted. */
 ma_inline void *ma_made(void *ptr, enum ma_origin origin)

@@ -109,13 +109,28 @@ static void seal(struct ma_block *block, size_t size, uint64_t secret)
 	ma_unlock(&pool->lock);
 }
 
-static void unseal(struct ma_block *block)
+/* Return: whether it was sealed: of two threads that end an object at once, one is told so. */
+static bool unseal(struct ma_block *block)
 {
 	struct ma_pool *pool = ma_pool_of(block);
+	bool was;
 
 	ma_lock(&pool->lock);
-	atomic_store(&ma_large_of(block)->sealed, false);
+	was = atomic_exchange(&ma_large_of(block)->sealed, false);
 	ma_unlock(&pool->lock);
+	return was;
+}
+
+static ma_cold void report_twice(struct ma_block *block)
+{
+	struct ma_violation v = {
+		.kind = MA_DOUBLE_FREE,
+		.ptr = ma_large_ptr(block),
+		.why = "was freed by two threads at once",
+	};
+
+	ma_large_describe(block, &v);
+	ma_report(&v);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -309,7 +324,7 @@ void *ma_large_resize(struct ma_larges *larges, struct ma_block *block, size_t s
 		return NULL;
 	if (block->region->direct && size <= DIRECT_MIN / 2)
 		return NULL;
-	unseal(block);
+	(void)unseal(block);
 	ma_canary_clear(end_of(block));
 	done = fit_guarded(block, large->offset + size + MA_CANARY);
 	seal(block, done ? size : large->requested, large->secret);
@@ -328,7 +343,10 @@ static unsigned purpose_of(const struct ma_large *large)
 
 bool ma_large_free(struct ma_larges *larges, struct ma_block *block)
 {
-	unseal(block);
+	if (!unseal(block)) {
+		report_twice(block);
+		return false;
+	}
 	if (!ma_large_of(block)->tight)
 		ma_canary_clear(end_of(block));
 	block->zero = false;
@@ -376,6 +394,7 @@ void ma_large_overrun(struct ma_block *block)
 
 	if (!front_intact(block)) {
 		report_front(block);
+		put_canaries(block);
 		return;
 	}
 	if (!ma_large_of(block)->tight) {
@@ -385,4 +404,5 @@ void ma_large_overrun(struct ma_block *block)
 	}
 	ma_large_describe(block, &v);
 	ma_report(&v);
+	put_canaries(block);
 }

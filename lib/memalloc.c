@@ -287,8 +287,9 @@ static void end_object(void *ptr, const struct ma_request *claim, unsigned how)
 	enum ma_origin origin = (enum ma_origin)(how & ~MA_ENDS_CLAIMING);
 	struct ma_instance *inst = &ma_global.instance;
 
-	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY)
-		ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE);
+	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY &&
+	    !ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE))
+		return;
 	if (how & MA_ENDS_CLAIMING)
 		ma_heap_free_sized(inst, mine, ptr, claim);
 	else
@@ -308,10 +309,11 @@ ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned 
 		mine->frame = NULL;
 }
 
-ma_noinline void ma_watched_realloc(const void *ptr)
+ma_noinline bool ma_watched_realloc(const void *ptr)
 {
-	if (ptr != NULL && ma_global.options.alloc_dealloc_mismatch)
-		ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
+	if (ptr == NULL || !ma_global.options.alloc_dealloc_mismatch)
+		return true;
+	return ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
 }
 
 /* ---- the heap -------------------------------------------------------------------------------- */

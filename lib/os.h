@@ -85,10 +85,11 @@ bool ma_os_guard(void *ptr, size_t size);
 
 /**
  * ma_os_unguard() - make all pages of a range accessible again; what was guarded reads as zero
+ * @nguards:  calls of ma_os_guard() that made guards in the range
  *
  * Return: false when the OS refused.
  */
-bool ma_os_unguard(void *ptr, size_t size) ma_must_check;
+bool ma_os_unguard(void *ptr, size_t size, unsigned nguards) ma_must_check;
 
 /**
  * ma_os_discard() - unmap, or where that is refused at least purge. Return: whether it was

@@ -127,8 +127,12 @@ static bool guard_by_mapping(void *ptr, size_t size)
 {
 	if (!take_budget())
 		return false;
-	if (mprotect(ptr, size, PROT_NONE) == 0)
-		return madvise(ptr, size, MADV_DONTNEED) == 0;
+	/* Locked memory keeps its contents, and so is none that can be guarded. */
+	if (mprotect(ptr, size, PROT_NONE) == 0) {
+		if (madvise(ptr, size, MADV_DONTNEED) == 0)
+			return true;
+		(void)mprotect(ptr, size, PROT_READ | PROT_WRITE);
+	}
 	atomic_fetch_add(&budget, 2);
 	return false;
 }
@@ -155,7 +159,7 @@ bool ma_os_guard(void *ptr, size_t size)
 	return done;
 }
 
-bool ma_os_unguard(void *ptr, size_t size)
+bool ma_os_unguard(void *ptr, size_t size, unsigned nguards)
 {
 	int saved = errno;
 	bool done;
@@ -164,7 +168,7 @@ bool ma_os_unguard(void *ptr, size_t size)
 		done = madvise(ptr, size, GUARD_REMOVE) == 0;
 	} else {
 		done = mprotect(ptr, size, PROT_READ | PROT_WRITE) == 0;
-		atomic_fetch_add(&budget, 2);
+		atomic_fetch_add(&budget, 2 * (long)nguards);
 	}
 	errno = saved;
 	return done;

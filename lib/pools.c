@@ -84,12 +84,21 @@ void ma_pools_unlock(void)
 	ma_unlock(&table_lock);
 }
 
+/* A pool that somebody is at work on is left alone. */
+static void sweep(struct memalloc_pool *pool, uint64_t ms)
+{
+	if (!ma_trylock(&pool->lock))
+		return;
+	ma_sweep_at_exit(&pool->instance, ms);
+	ma_unlock(&pool->lock);
+}
+
 void ma_pools_sweep(uint64_t ms)
 {
 	if (!ma_sweep_lock(&table_lock, ms))
 		return;
 	for (struct memalloc_pool *p = table; p != NULL; p = p->next)
-		ma_sweep_at_exit(&p->instance, ms);
+		sweep(p, ms);
 	ma_unlock(&table_lock);
 }
 

@@ -88,7 +88,8 @@ bool ma_prove_large(struct ma_instance *inst, struct ma_block *block, const void
 		report_large(block, ptr, kind);
 		return false;
 	}
-	if (!ma_large_intact(block))
+	/* While it is being freed by another thread its canary is gone: ma_large_free() tells. */
+	if (!ma_large_intact(block) && atomic_load(&ma_large_of(block)->sealed))
 		ma_large_overrun(block);
 	return prove_instance(inst, block, ptr);
 }

@@ -45,15 +45,19 @@ ma_export void *calloc(size_t count, size_t size)
 
 ma_export void *realloc(void *ptr, size_t size)
 {
-	if (ma_unlikely(ma_global.watched))
-		ma_watched_realloc(ptr);
+	if (ma_unlikely(ma_global.watched) && !ma_watched_realloc(ptr)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return custom_realloc(ptr, size);
 }
 
 ma_export void *reallocarray(void *ptr, size_t count, size_t size)
 {
-	if (ma_unlikely(ma_global.watched))
-		ma_watched_realloc(ptr);
+	if (ma_unlikely(ma_global.watched) && !ma_watched_realloc(ptr)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return custom_reallocarray(ptr, count, size);
 }
 

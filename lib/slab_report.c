@@ -27,6 +27,15 @@ bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t si
 	return first_difference(ptr + from, slab->slot - from) == slab->slot - from;
 }
 
+/* A canary of any life: a thread that vanished in a fork had another stride than there is now. */
+static bool is_canary(const struct ma_slab *slab, const char *at)
+{
+	for (unsigned life = 0; life <= MA_SLOT_LIVES; life += MA_SLOT_LIFE)
+		if (ma_canary_intact(at, ma_slot_secret(slab, life)))
+			return true;
+	return false;
+}
+
 /* Its owner may have put the canary, and not be at the state yet (S8): nothing else is there. */
 static bool is_being_armed(const struct ma_slab *slab, const char *ptr, unsigned state)
 {
@@ -35,7 +44,7 @@ static bool is_being_armed(const struct ma_slab *slab, const char *ptr, unsigned
 
 	if (ma_slot_phase(state) != MA_SLOT_FREE || behind > slab->slot)
 		return false;
-	return ma_canary_intact(ptr + at, ma_slot_secret(slab, ma_slot_next_life(state))) &&
+	return is_canary(slab, ptr + at) &&
 	       first_difference(ptr + behind, slab->slot - behind) == slab->slot - behind;
 }
 
@@ -236,6 +245,17 @@ static bool canary_hit_from_behind(const char *at, uint64_t expected, size_t sla
 	return slack == 0 && (ma_canary_found(at) & 0xffff) == (expected & 0xffff);
 }
 
+/* What was told is not told again: canary and tail as they should be. */
+static void repair(const struct ma_slab *slab, struct ma_slot slot)
+{
+	char *ptr = ma_slab_slot_ptr(slab, slot.idx);
+	size_t size = ma_slot_size(slab, slot);
+
+	if (slab->flags & MA_SLAB_FILLED)
+		memset(ptr + size, 0, slab->slot - size);
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, slot.state));
+}
+
 void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, slot.idx);
@@ -252,6 +272,7 @@ void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
 
 	if (v.found == expected) {
 		report_tail(slab, slot);
+		repair(slab, slot);
 		return;
 	}
 	if (canary_hit_from_behind(end, expected, slot.slack)) {
@@ -260,4 +281,5 @@ void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
 	}
 	ma_slab_describe(slab, slot.idx, &v);
 	ma_report(&v);
+	repair(slab, slot);
 }

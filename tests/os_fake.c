@@ -329,8 +329,10 @@ bool ma_os_guard(void *ptr, size_t size)
 	return true;
 }
 
-bool ma_os_unguard(void *ptr, size_t size)
+bool ma_os_unguard(void *ptr, size_t size, unsigned nguards)
 {
+	if (nguards == 0)
+		die("there was no guard");
 	(void)holder(ptr, size);
 	if (refuse(OS_FAKE_GUARD))
 		return false;
