@@ -203,7 +203,8 @@ __attribute__((destructor)) static void unloaded(void)
 {
 	uint64_t ms = ma_global.options.exit_check_ms;
 
-	if (!atomic_load(&ready) || ms == 0)
+	/* A handler that ends the process has been told of what is wrong. */
+	if (!atomic_load(&ready) || ms == 0 || ma_report_is_mine())
 		return;
 	ma_sweep_at_exit(&ma_global.instance, ms);
 	ma_pools_sweep(ms);

@@ -358,10 +358,10 @@ typedef void memalloc_violation_handler(const struct memalloc_violation *violati
  *
  * It is called by the thread that found the misuse, after the report was written and before the
  * process ends, or goes on, as the option on_violation says; what it is given is valid until it
- * returns. The heap is damaged and its locks may be held: it must not allocate or free, and must
- * not leave by longjmp() or an exception. Misuse that is found while it runs ends the process.
- * Of several calls the last one counts. Thread safe, but not for use while another thread may find
- * misuse: that may still be told to the one before, or to none.
+ * returns. The heap is damaged and its locks may be held: it must not allocate, free or fork, and
+ * must not leave by longjmp() or an exception; it may end the process. Misuse that is found while
+ * it runs ends the process. Of several calls the last one counts. Thread safe, but not for use
+ * while another thread may find misuse: that may still be told to the one before, or to none.
  */
 MEMALLOC_API void memalloc_set_violation_handler(memalloc_violation_handler *handler, void *arg);
 

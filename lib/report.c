@@ -215,6 +215,11 @@ static void leave(unsigned thread)
 	(void)atomic_compare_exchange_strong(&reporter, &thread, 0);
 }
 
+bool ma_report_is_mine(void)
+{
+	return atomic_load(&reporter) == ma_os_thread_id();
+}
+
 void ma_report_forget(void)
 {
 	atomic_store(&reporter, 0);

@@ -129,6 +129,9 @@ void ma_report_configure(const struct ma_report_config *config);
  */
 void ma_report_forget(void);
 
+/** ma_report_is_mine() - whether the calling thread is in the middle of a report. */
+bool ma_report_is_mine(void);
+
 /** ma_report_kind() - the words for a kind. */
 const char *ma_report_kind(enum ma_violation_kind kind);
 

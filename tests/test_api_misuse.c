@@ -295,6 +295,22 @@ static void handler(void)
 	assert_int_equal(ntold, 1);
 }
 
+static void leave(const struct memalloc_violation *violation, void *arg)
+{
+	(void)violation;
+	(void)arg;
+	exit(5);
+}
+
+/* What it was told of is not found again on the way out. */
+static void handler_that_exits(void)
+{
+	memalloc_set_violation_handler(leave, NULL);
+	offset = 20;
+	fresh(20)[offset] ^= 1;
+	custom_free(victim);
+}
+
 static const struct scenario scenarios[] = {
 	{"double frees", double_frees},
 	{"invalid frees", invalid_frees},
@@ -310,6 +326,7 @@ static const struct scenario scenarios[] = {
 	{"exit while lock is held", exit_while_lock_is_held},
 	{"child", child},
 	{"handler", handler},
+	{"handler that exits", handler_that_exits},
 };
 
 /* Each misuse is reported as what it is, and the heap is as sound as before. */
@@ -362,6 +379,7 @@ static void test_the_handler_is_called(void **state)
 {
 	(void)state;
 	assert_true(scenario_passes("handler", GO_ON));
+	assert_false(scenario_dies("handler that exits", NULL, "memalloc:"));
 	assert_true(scenario_dies("handler", NULL, "memalloc: double free: 0x"));
 }
 
