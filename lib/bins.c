@@ -2,6 +2,7 @@
 
 #include "bins.h"
 #include "decay.h"
+#include "pagemap.h"
 
 static struct ma_heap *owner_of(uintptr_t owner)
 {
@@ -46,6 +47,7 @@ static void join(struct ma_heap *heap, struct ma_slab *slab)
 
 	slab->is_avail = ma_slab_has_free(slab);
 	link_slab(slab->is_avail ? &bin->avail : &bin->full, slab);
+	slab->stock = heap->stock[slab->class_idx];
 	bin->nslabs++;
 	if (is_shared(heap))
 		atomic_fetch_add_explicit(&heap->instance->nshared, 1, memory_order_relaxed);
@@ -260,11 +262,113 @@ void ma_bins_relieve(struct ma_heap *heap)
 		;
 }
 
+/* ---- stocks ---------------------------------------------------------------------------------- */
+
+/* Slots that a stock takes from slabs at once, beside the quiet ones. */
+#define BATCH 16
+
+static struct ma_slab *slab_of(const struct ma_heap *heap, struct ma_stocked slot)
+{
+	return ma_slab_of(ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr));
+}
+
+uint32_t ma_bins_idx(const struct ma_heap *heap, struct ma_stocked slot)
+{
+	return (uint32_t)((slot.where - slab_of(heap, slot)->where) / sizeof(uint16_t));
+}
+
+static void give_back(struct ma_heap *heap, struct ma_stock *stock, uint32_t n)
+{
+	for (; n > 0; n--) {
+		struct ma_stocked slot = ma_stock_take_oldest(stock);
+		struct ma_slab *slab = slab_of(heap, slot);
+
+		ma_slab_put(slab, (uint32_t)((slot.where - slab->where) / sizeof(uint16_t)));
+		if (!slab->is_avail || slab->used == 0)
+			ma_bins_settle(heap, slab);
+	}
+}
+
+/* Slabs and sizes of the class find it from now on. */
+static void enter(struct ma_heap *heap, struct ma_stock *stock)
+{
+	unsigned class_idx = stock->class_idx;
+
+	heap->stock[class_idx] = stock;
+	for (size_t i = 1; i < MA_FAST_ENTRIES; i++)
+		if (ma_class_of(i * MA_ALIGN) == class_idx)
+			heap->fast[i] = stock;
+	for (struct ma_slab *s = heap->bin[class_idx].avail; s != NULL; s = s->next)
+		s->stock = stock;
+	for (struct ma_slab *s = heap->bin[class_idx].full; s != NULL; s = s->next)
+		s->stock = stock;
+}
+
+struct ma_stock *ma_bins_stock(struct ma_heap *heap, unsigned class_idx)
+{
+	struct ma_instance *inst = heap->instance;
+	struct ma_stock *stock = heap->stock[class_idx];
+
+	if (ma_likely(stock != &ma_stock_none))
+		return stock;
+	stock = ma_meta_alloc(&inst->meta, sizeof(*stock));
+	if (stock == NULL)
+		return heap->stock[class_idx];
+	ma_stock_init(stock, &inst->config.stock, class_idx, &inst->config.slab);
+	enter(heap, stock);
+	return stock;
+}
+
+/* Slots of one slab: as many as it has, up to @ready of them. */
+static void take_from(struct ma_slab *slab, struct ma_stock *stock, int32_t ready)
+{
+	while (stock->ready < ready && stock->room > 0 && ma_slab_has_free(slab)) {
+		uint32_t idx = ma_slab_take(slab);
+
+		ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
+		ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slab_where(slab, idx));
+	}
+}
+
+bool ma_bins_stock_up(struct ma_heap *heap, struct ma_stock *stock)
+{
+	if (stock == &ma_stock_none)
+		return false;
+	while (stock->ready <= 0) {
+		struct ma_slab *slab = ma_bins_refill(heap, stock->class_idx);
+
+		if (slab == NULL)
+			break;
+		take_from(slab, stock, BATCH);
+	}
+	ma_bins_decay(heap->instance);
+	return ma_stock_count(stock) > 0;
+}
+
+bool ma_bins_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
+{
+	struct ma_stock *stock = slab->stock;
+
+	if (stock == &ma_stock_none)
+		return false;
+	if (stock->room <= 0) {
+		give_back(heap, stock, (ma_stock_count(stock) + 1) / 2);
+		ma_bins_decay(heap->instance);
+	}
+	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slab_where(slab, idx));
+	return true;
+}
+
 void ma_bins_flush(struct ma_heap *heap)
 {
 	while (release_one(heap))
 		;
+	for (unsigned i = 0; i < MA_NCLASSES && heap->stocked; i++)
+		if (heap->stock[i] != &ma_stock_none)
+			give_back(heap, heap->stock[i], ma_stock_count(heap->stock[i]));
 }
+
+/* ---------------------------------------------------------------------------------------------- */
 
 void ma_bins_drop_empty(struct ma_heap *heap)
 {

@@ -30,10 +30,26 @@ void ma_bins_notify(struct ma_slab *slab);
 /** ma_bins_drain() - collect from all notified slabs. Return: whether there were any. */
 bool ma_bins_drain(struct ma_heap *heap);
 
+/** ma_bins_idx() - which slot of its slab. */
+uint32_t ma_bins_idx(const struct ma_heap *heap, struct ma_stocked slot);
+
+/** ma_bins_stock() - the stock of a class, ma_stock_none without memory. */
+struct ma_stock *ma_bins_stock(struct ma_heap *heap, unsigned class_idx);
+
+/**
+ * ma_bins_stock_up() - slots come from slabs until some are ready
+ *
+ * Return: whether one can be taken: without memory, of the quiet ones.
+ */
+bool ma_bins_stock_up(struct ma_heap *heap, struct ma_stock *stock) ma_must_check;
+
+/** ma_bins_stock_put() - a retired slot joins the stock. Return: false when there is no stock. */
+bool ma_bins_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx);
+
 /** ma_bins_relieve() - slots leave the quarantine until no more bytes wait than may. */
 void ma_bins_relieve(struct ma_heap *heap);
 
-/** ma_bins_flush() - empty the quarantine. */
+/** ma_bins_flush() - empty quarantine and stocks. */
 void ma_bins_flush(struct ma_heap *heap);
 
 /** ma_bins_drop_empty() - destroy all slabs without used slots. */

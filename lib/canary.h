@@ -51,7 +51,7 @@ ma_inline uint64_t ma_canary_at(const void *at, uint64_t secret)
 {
 	ma_canary_wide product = (ma_canary_wide)((uintptr_t)at ^ secret) * ma_canary.key;
 
-	return (((uint64_t)product ^ (uint64_t)(product >> 64)) | 1) & ~((uint64_t)0xff << 56);
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) >> 8 | 1;
 }
 
 /** ma_canary_found() - the eight bytes at an address. */

@@ -23,63 +23,75 @@ typedef uint64_t ma_vec __attribute__((vector_size(16), may_alias));
 
 static_assert(sizeof(ma_vec) == MA_ALIGN, "a piece is one unit of alignment");
 
-/* Pieces at both ends of @v, @k at each; they overlap where there are fewer than 2 * @k. */
-ma_inline void ma_fill_ends(ma_vec *v, size_t n, size_t k)
+ma_inline void ma_fill_put(char *at, size_t pieces)
 {
-	const ma_vec zero = {0, 0};
-
-	for (size_t i = 0; i < k; i++) {
-		v[i] = zero;
-		v[n - k + i] = zero;
-	}
+	for (size_t i = 0; i < pieces; i++)
+		*(ma_vec *)(void *)(at + i * MA_ALIGN) = (ma_vec){0, 0};
 }
 
-ma_inline ma_vec ma_fill_sum(const ma_vec *v, size_t n, size_t k)
+ma_inline ma_vec ma_fill_sum(const char *at, size_t pieces)
 {
-	ma_vec sum = v[0] | v[n - k];
+	ma_vec sum = *(const ma_vec *)(const void *)at;
 
-	for (size_t i = 1; i < k; i++)
-		sum |= v[i] | v[n - k + i];
+	for (size_t i = 1; i < pieces; i++)
+		sum |= *(const ma_vec *)(const void *)(at + i * MA_ALIGN);
 	return sum;
+}
+
+/* Up to four pieces: where the second and the third are, if there are so many, else at others. */
+ma_inline size_t ma_fill_second(size_t size)
+{
+	return size / 2 & ~(MA_ALIGN - 1);
+}
+
+ma_inline size_t ma_fill_third(size_t size)
+{
+	return (size - MA_ALIGN) / 2 & ~(MA_ALIGN - 1);
 }
 
 /** ma_fill_zero() - zero @size bytes (I1). */
 ma_inline void ma_fill_zero(void *ptr, size_t size)
 {
-	const ma_vec zero = {0, 0};
-	ma_vec *v = ptr;
-	size_t n = size / sizeof(*v);
+	char *at = ptr;
 
-	if (n <= 4) {
-		v[0] = zero;
-		v[n / 2] = zero;
-		v[(n - 1) / 2] = zero;
-		v[n - 1] = zero;
-	} else if (n <= 8) {
-		ma_fill_ends(v, n, 4);
-	} else {
-		for (; ma_unlikely(n > 16); n -= 8, v += 8)
-			ma_fill_ends(v, 8, 4);
-		ma_fill_ends(v, n, 8);
+	if (size <= 4 * MA_ALIGN) {
+		ma_fill_put(at, 1);
+		ma_fill_put(at + ma_fill_second(size), 1);
+		ma_fill_put(at + ma_fill_third(size), 1);
+		ma_fill_put(at + size - MA_ALIGN, 1);
+		return;
 	}
+	for (; ma_unlikely(size > 16 * MA_ALIGN); size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
+		ma_fill_put(at, 8);
+	if (size > 8 * MA_ALIGN) {
+		ma_fill_put(at, 4);
+		ma_fill_put(at + 4 * MA_ALIGN, 4);
+		ma_fill_put(at + size - 8 * MA_ALIGN, 4);
+	} else {
+		ma_fill_put(at, 4);
+	}
+	ma_fill_put(at + size - 4 * MA_ALIGN, 4);
 }
 
 /** ma_fill_is_zero() - whether @size bytes (I1) are all zero. */
 ma_inline bool ma_fill_is_zero(const void *ptr, size_t size)
 {
-	const ma_vec *v = ptr;
-	size_t n = size / sizeof(*v);
+	const char *at = ptr;
 	ma_vec sum;
 
-	if (n <= 4) {
-		sum = v[0] | v[n / 2] | v[(n - 1) / 2] | v[n - 1];
-	} else if (n <= 8) {
-		sum = ma_fill_sum(v, n, 4);
+	if (size <= 4 * MA_ALIGN) {
+		sum = ma_fill_sum(at, 1) | ma_fill_sum(at + ma_fill_second(size), 1) |
+		      ma_fill_sum(at + ma_fill_third(size), 1) |
+		      ma_fill_sum(at + size - MA_ALIGN, 1);
 	} else {
 		sum = (ma_vec){0, 0};
-		for (; ma_unlikely(n > 16); n -= 8, v += 8)
-			sum |= ma_fill_sum(v, 8, 4);
-		sum |= ma_fill_sum(v, n, 8);
+		for (; ma_unlikely(size > 16 * MA_ALIGN);
+		     size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
+			sum |= ma_fill_sum(at, 8);
+		if (size > 8 * MA_ALIGN)
+			sum |= ma_fill_sum(at + 4 * MA_ALIGN, 4) |
+			       ma_fill_sum(at + size - 8 * MA_ALIGN, 4);
+		sum |= ma_fill_sum(at, 4) | ma_fill_sum(at + size - 4 * MA_ALIGN, 4);
 	}
 	return (sum[0] | sum[1]) == 0;
 }

@@ -2,6 +2,7 @@
 
 #include "bins.h"
 #include "decay.h"
+#include "fast.h"
 #include "heap.h"
 #include "hooks.h"
 #include "pagemap.h"
@@ -13,9 +14,25 @@ static void init_quarantine(struct ma_heap *heap)
 	struct ma_instance *inst = heap->instance;
 	struct ma_quarantine_config config = inst->config.quarantine;
 
-	if (heap == &inst->shared)
+	if (heap == &inst->shared || heap->stocked)
 		config.cap = 0;
 	ma_quarantine_init(&heap->quarantine, &config, &inst->meta, &heap->random);
+}
+
+static bool is_hooked(const struct ma_instance_config *config)
+{
+	return config->watched || config->sample > 0 || config->check > 0 || config->slab.traced ||
+	       config->slab.redzone > 0;
+}
+
+static void init_stocks(struct ma_heap *heap)
+{
+	struct ma_stock *none = (struct ma_stock *)(uintptr_t)&ma_stock_none;
+
+	for (size_t i = 0; i < MA_FAST_ENTRIES; i++)
+		heap->fast[i] = none;
+	for (size_t i = 0; i < MA_NCLASSES; i++)
+		heap->stock[i] = none;
 }
 
 void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordinal)
@@ -26,9 +43,8 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 	heap->instance = inst;
 	heap->behind = MA_CANARY + config->slab.redzone;
 	heap->small_max = ma_class_limit(inst->pool.page) - heap->behind;
-	heap->hooked = config->sample > 0 || config->check > 0 || config->slab.traced ||
-		       config->slab.redzone > 0;
-	heap->fast_limit = heap->hooked ? 0 : heap->small_max + 1;
+	heap->hooked = is_hooked(config);
+	heap->stocked = !heap->hooked && heap != &inst->shared && config->stock.entries > 0;
 	heap->until_sample = config->sample;
 	heap->until_check = config->check;
 	ma_random_init(&heap->random, config->seed != 0 ? config->seed + ordinal : 0);
@@ -39,6 +55,7 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 		.random = &heap->random,
 	};
 	init_quarantine(heap);
+	init_stocks(heap);
 }
 
 void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config *config,
@@ -129,7 +146,23 @@ void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap)
 
 /* ---- allocation ------------------------------------------------------------------------------ */
 
-static ma_noinline void *alloc_slow(struct ma_heap *heap, unsigned class_idx, size_t size)
+/* A slot at hand; which slab it is of is known to the map. */
+static void *alloc_stocked(struct ma_heap *heap, struct ma_stock *stock, size_t size)
+{
+	struct ma_stocked slot = ma_stock_take(stock);
+	struct ma_block *block = ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr);
+
+	return ma_slab_arm(ma_slab_of(block), ma_bins_idx(heap, slot), size);
+}
+
+void ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot)
+{
+	struct ma_block *block = ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr);
+
+	ma_slab_damaged(ma_slab_of(block), ma_bins_idx(heap, slot));
+}
+
+static void *alloc_slab(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
 	struct ma_slab *slab = ma_bins_refill(heap, class_idx);
 
@@ -151,13 +184,19 @@ static void *alloc_large(struct ma_heap *heap, const struct ma_request *req, boo
 	return ma_large_alloc(&heap->instance->larges, &large);
 }
 
-ma_inline void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
+static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
 	struct ma_slab *slab = heap->bin[class_idx].avail;
 
-	if (ma_likely(slab != NULL && slab->top > 0))
+	if (heap->stocked) {
+		struct ma_stock *stock = ma_bins_stock(heap, class_idx);
+
+		if (stock->ready > 0 || ma_bins_stock_up(heap, stock))
+			return alloc_stocked(heap, stock, size);
+	}
+	if (slab != NULL && slab->top > 0)
 		return ma_slab_arm(slab, ma_slab_take(slab), size);
-	return alloc_slow(heap, class_idx, size);
+	return alloc_slab(heap, class_idx, size);
 }
 
 static void *alloc_plain(struct ma_heap *heap, const struct ma_request *req)
@@ -215,14 +254,9 @@ void *ma_heap_alloc_request(struct ma_heap *heap, const struct ma_request *req)
 void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 {
 	const struct ma_request req = {size, 0, false};
+	void *ptr = ma_fast_alloc(heap, size);
 
-	if (ma_likely(size < heap->fast_limit)) {
-		void *ptr = alloc_class(heap, ma_class_of(size + MA_CANARY), size);
-
-		if (ma_likely(ptr != NULL))
-			return ptr;
-	}
-	return ma_heap_alloc_request(heap, &req);
+	return ma_likely(ptr != NULL) ? ptr : ma_heap_alloc_request(heap, &req);
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
@@ -244,11 +278,13 @@ static ma_noinline void settle(struct ma_heap *heap, struct ma_slab *slab)
 }
 
 /* The owner frees: through the quarantine, back to the slab. The slot was proven. */
-ma_inline void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
+static void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
 {
 	uint32_t idx = slot.idx;
 
 	ma_slab_retire(slab, idx, slot.state);
+	if (heap->stocked && ma_bins_stock_put(heap, slab, idx))
+		return;
 	if (heap->quarantine.cap > 0) {
 		struct ma_retired in = {slab, idx, slab->slot};
 
@@ -287,7 +323,7 @@ static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *he
 		(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);
 }
 
-void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
+static ma_noinline void free_long(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 {
 	struct ma_block *block = ma_pagemap_get(inst->pagemap, (uintptr_t)ptr);
 	struct ma_slab *slab;
@@ -311,6 +347,12 @@ void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
 		ma_hooks_freed(inst, heap, ptr);
 	free_owned(heap, slab, slot);
+}
+
+void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
+{
+	if (ma_unlikely(heap == NULL || !ma_fast_free(inst->pagemap, heap, ptr)))
+		free_long(inst, heap, ptr);
 }
 
 size_t ma_heap_usable_size(struct ma_instance *inst, const void *ptr)

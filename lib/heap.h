@@ -46,9 +46,14 @@
 #include "random.h"
 #include "slab.h"
 #include "stack.h"
+#include "stock.h"
 #include "waitlist.h"
 
 struct ma_instance;
+
+/* Requests up to this have an entry in the heap's table; a byte holds the slack of their slots. */
+#define MA_FAST_MAX ((size_t)1024 - MA_CANARY)
+#define MA_FAST_ENTRIES (1024 / MA_ALIGN + 1)
 
 struct ma_bin {
 	struct ma_slab *avail; /* H1, H2 */
@@ -62,8 +67,8 @@ struct ma_heap {
 	size_t small_max;             /* largest request that gets a slot; fixed */
 	struct ma_heap *next;         /* in the instance's list of all heaps; fixed */
 	struct ma_heap *next_idle;    /* registry lock */
-	size_t fast_limit;            /* requests below it take the short way; fixed */
 	bool hooked;                  /* there is something to do beside each operation; fixed */
+	bool stocked;                 /* slots are at hand in stocks; fixed */
 	const void *frame; /* of the call that is under way, NULL when unknown (stack.h) */
 	struct ma_stack_place place; /* the thread's stack */
 	uint64_t until_sample;       /* allocations until one is sampled */
@@ -71,6 +76,8 @@ struct ma_heap {
 	struct ma_random random;
 	struct ma_slab_source source; /* fixed */
 	struct ma_quarantine quarantine;
+	struct ma_stock *fast[MA_FAST_ENTRIES]; /* by size: those in stock, short way (fast.h) */
+	struct ma_stock *stock[MA_NCLASSES];    /* ma_stock_none where there is none */
 	struct ma_bin bin[MA_NCLASSES];
 
 	/* Written by other threads. */
@@ -80,7 +87,9 @@ struct ma_heap {
 struct ma_instance_config {
 	struct ma_pool_config pool;
 	struct ma_slab_policy slab;
-	struct ma_quarantine_config quarantine; /* of each heap */
+	struct ma_quarantine_config quarantine; /* of each heap; not with stocks */
+	struct ma_stock_config stock;           /* of each heap, unless something hooks it */
+	bool watched;                           /* calls are looked at before they get here */
 	size_t wait;                            /* bytes of freed blocks that wait */
 	bool wait_sealed;                       /* and are inaccessible meanwhile */
 	bool guard_large;                       /* guard pages on both sides of large objects */

@@ -55,6 +55,9 @@ const char *ma_heap_check(struct ma_heap *heap)
 		broken = check_notified(heap);
 	if (broken == NULL)
 		broken = ma_quarantine_check(&heap->quarantine);
+	for (unsigned i = 0; i < MA_NCLASSES && broken == NULL; i++)
+		if (heap->stock[i] != &ma_stock_none)
+			broken = ma_stock_check(heap->stock[i]);
 	return broken;
 }
 

@@ -3,6 +3,15 @@
 /* Blocks wait in bytes as many times what the slots of one thread may take. */
 #define WAIT_FACTOR 8
 
+/* The slots of one class at hand are one in so many of the bytes that may wait. */
+#define STOCK_FACTOR 8
+
+/* A long quarantine, or one in random order, is one for all classes. */
+static bool is_stocked(const struct ma_options *options)
+{
+	return !options->shuffle && options->quarantine <= MA_STOCK / 2;
+}
+
 struct ma_instance_config ma_global_config(void)
 {
 	const struct ma_options *options = &ma_global.options;
@@ -30,6 +39,13 @@ struct ma_instance_config ma_global_config(void)
 				.bytes = options->quarantine_size,
 				.shuffled = options->shuffle,
 			},
+		.stock =
+			{
+				.entries = is_stocked(options) ? MA_STOCK : 0,
+				.bytes = options->quarantine_size / STOCK_FACTOR,
+				.quiet = options->quarantine,
+			},
+		.watched = options->alloc_dealloc_mismatch,
 		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
 		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
 		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,

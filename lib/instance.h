@@ -38,6 +38,9 @@ bool ma_global_ready(void) ma_must_check;
  */
 void ma_free_sized(void *ptr, size_t size, size_t align);
 
+/** ma_malloc_free() - custom_free() under the C library's name: what it ends came from malloc. */
+void ma_malloc_free(void *ptr);
+
 /* How an object is ended: as whose (enum ma_origin), and whether size and align are claims. */
 #define MA_ENDS_CLAIMING 16u
 
@@ -49,6 +52,9 @@ void ma_free_sized(void *ptr, size_t size, size_t align);
  * To be called as the last thing a function does, so that a jump leads here (stack.h).
  */
 void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how);
+
+/** ma_free_long() - free what is not freed in a few steps; @how as there. */
+void ma_free_long(void *ptr, unsigned how);
 
 /**
  * ma_watched_realloc() - look at who made the object that is to be resized

@@ -4,6 +4,7 @@
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
+#include "fast.h"
 #include "fault.h"
 #include "instance.h"
 #include "memalloc.h"
@@ -319,23 +320,29 @@ ma_noinline bool ma_watched_realloc(const void *ptr)
 
 /* ---- the heap -------------------------------------------------------------------------------- */
 
-ma_export void *custom_malloc(size_t size)
-{
-	struct ma_heap *heap = my_heap();
-	void *ptr;
-
-	if (ma_unlikely(ma_global.watched))
-		return watched_alloc(size, 0, false);
-	ptr = ma_likely(heap != NULL) ? ma_heap_alloc(heap, size) : NULL;
-	return ma_likely(ptr != NULL) ? ptr : no_memory();
-}
-
 static void *alloc_request(const struct ma_request *req)
 {
 	struct ma_heap *heap = my_heap();
 	void *ptr = heap != NULL ? ma_heap_alloc_request(heap, req) : NULL;
 
 	return ma_likely(ptr != NULL) ? ptr : no_memory();
+}
+
+static ma_noinline void *malloc_long(size_t size)
+{
+	const struct ma_request req = {.size = size};
+
+	if (my_heap() != NULL && ma_global.watched)
+		return watched_alloc(size, 0, false);
+	return alloc_request(&req);
+}
+
+ma_export void *custom_malloc(size_t size)
+{
+	struct ma_heap *heap = mine;
+	void *ptr = ma_likely(heap != NULL) ? ma_fast_alloc(heap, size) : NULL;
+
+	return ma_likely(ptr != NULL) ? ptr : malloc_long(size);
 }
 
 ma_export void *custom_calloc(size_t count, size_t size)
@@ -363,19 +370,33 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 }
 
 /* A thread that frees without ever having allocated needs no heap; the process needs its tables. */
-ma_export void custom_free(void *ptr)
+ma_noinline void ma_free_long(void *ptr, unsigned how)
+{
+	if (ptr == NULL || !ma_global_ready())
+		return;
+	if (ma_unlikely(ma_global.watched))
+		ma_watched_free(ptr, 0, 0, how);
+	else
+		ma_heap_free(&ma_global.instance, mine, ptr);
+}
+
+ma_inline bool free_fast(void *ptr)
 {
 	struct ma_heap *heap = mine;
 
-	if (ma_unlikely(ptr == NULL))
-		return;
-	if (ma_unlikely(ma_global.watched)) {
-		ma_watched_free(ptr, 0, 0, MA_FROM_ANY);
-		return;
-	}
-	if (ma_unlikely(heap == NULL) && !ma_global_ready())
-		return;
-	ma_heap_free(&ma_global.instance, heap, ptr);
+	return heap != NULL && ma_fast_free(&ma_global.pagemap, heap, ptr);
+}
+
+ma_export void custom_free(void *ptr)
+{
+	if (ma_unlikely(!free_fast(ptr)))
+		ma_free_long(ptr, MA_FROM_ANY);
+}
+
+void ma_malloc_free(void *ptr)
+{
+	if (ma_unlikely(!free_fast(ptr)))
+		ma_free_long(ptr, MA_FROM_MALLOC);
 }
 
 ma_export void *custom_realloc(void *ptr, size_t size)

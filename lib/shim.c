@@ -32,10 +32,7 @@ ma_export void *malloc(size_t size)
 
 ma_export void free(void *ptr)
 {
-	if (ma_unlikely(ma_global.watched))
-		ma_watched_free(ptr, 0, 0, MA_FROM_MALLOC);
-	else
-		custom_free(ptr);
+	ma_malloc_free(ptr);
 }
 
 ma_export void *calloc(size_t count, size_t size)

@@ -7,12 +7,19 @@ struct layout {
 	size_t size;
 };
 
-static struct layout layout_of(size_t nslots, size_t slot, bool traced)
+/* One for each place in the block where a slot might start (S9). */
+static size_t nstates_of(size_t size, size_t slot)
 {
+	return size / slot + 1;
+}
+
+static struct layout layout_of(size_t size, size_t slot, size_t nslots, bool traced)
+{
+	size_t nstates = nstates_of(size, slot);
 	bool wide = slot - MA_CANARY + 1 >= MA_SLOT_WIDE;
 	struct layout l;
 
-	l.remote = ma_align_up(nslots * sizeof(uint16_t), sizeof(uint64_t));
+	l.remote = ma_align_up(nstates * sizeof(uint16_t), sizeof(uint64_t));
 	l.wide = l.remote + (nslots + 63) / 64 * sizeof(uint64_t);
 	l.trace = l.wide + (wide ? nslots * sizeof(uint32_t) : 0);
 	l.stack = l.trace + (traced ? nslots * sizeof(struct ma_trace) : 0);
@@ -66,11 +73,11 @@ static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *
 }
 
 /* Generations start anywhere, so that those of an earlier slab in this place do not come again. */
-static void set_states(struct ma_slab *slab, struct ma_random *random)
+static void set_states(struct ma_slab *slab, size_t nstates, struct ma_random *random)
 {
 	unsigned life = (unsigned)ma_random_next(random) & MA_SLOT_LIVES;
 
-	for (uint32_t i = 0; i < slab->nslots; i++)
+	for (uint32_t i = 0; i < nstates; i++)
 		ma_slab_store(slab, i, life | MA_SLOT_ORIGIN | MA_SLOT_FREE);
 }
 
@@ -82,7 +89,7 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	size_t slot = ma_class_slot(class_idx);
 	size_t size = ma_class_slab_size(class_idx, growth, pool->page);
 	size_t guard = policy->guarded ? pool->page : 0;
-	struct layout l = layout_of(size / slot, slot, policy->traced);
+	struct layout l = layout_of(size + guard, slot, size / slot, policy->traced);
 	char *beside = ma_meta_alloc(pool->meta, l.size);
 	struct ma_block *block = beside != NULL ? take_block(source, size + guard, class_idx)
 						: NULL;
@@ -105,10 +112,10 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 				(guard > 0 ? MA_SLAB_GUARDED : 0) |
 				(policy->redzone > 0 ? MA_SLAB_CLOSE : 0));
 	slab->start = (uint32_t)ma_random_below(source->random, slab->nslots);
-	slab->secret = ma_random_next(source->random);
 	slab->zero = block->zero;
 	set_arrays(slab, beside, &l);
-	set_states(slab, source->random);
+	slab->where = (uintptr_t)beside | ma_random_next(source->random) << (64 - MA_SLAB_SECRET_BITS);
+	set_states(slab, nstates_of(size + guard, slot), source->random);
 	if (policy->shuffled)
 		shuffle(slab, source->random);
 	return slab;
@@ -119,7 +126,7 @@ bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist)
 	struct ma_block *block = ma_slab_block(slab);
 	bool filled = (slab->flags & MA_SLAB_FILLED) != 0;
 	void *beside = (void *)(uintptr_t)slab->states;
-	size_t size = layout_of(slab->nslots, slab->slot, slab->trace != NULL).size;
+	size_t size = layout_of(block->size, slab->slot, slab->nslots, slab->trace != NULL).size;
 	struct ma_meta *meta = ma_pool_of(block)->meta;
 	bool due;
 
@@ -156,7 +163,7 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)
 	ma_canary_clear(ptr + old);
 	if (size < old)
 		memset(ptr + size, 0, old - size);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, state));
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, slot.idx), state));
 	state |= ma_slab_phase_of(slab, slot.idx, slab->slot - MA_CANARY - size);
 	ma_slab_store(slab, slot.idx, state);
 }

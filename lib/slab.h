@@ -30,6 +30,8 @@
  *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
  *       slots of a slab whose block stays; who does expects that a free slot may hold the canary of
  *       its next life already.
+ *   S9  There is a state for each multiple of slot within the block, so that whatever a pointer
+ *       into the block is divided into has one: behind the last slot, of slots never handed out.
  *
  * The generation of a slot changes with each life, and the canary with it.
  *
@@ -76,6 +78,9 @@
 
 #define MA_SLAB_PENDING ((uintptr_t)1)
 
+/* User addresses have 47 bits, or 48. */
+#define MA_SLAB_SECRET_BITS 16
+
 /* Numbers of recorded stacks, 0 for none. */
 struct ma_trace {
 	_Atomic uint32_t allocated;
@@ -91,6 +96,8 @@ struct ma_slab_policy {
 	bool shuffled;   /* slots are handed out in random order */
 };
 
+struct ma_stock;
+
 struct ma_slab_source {
 	struct ma_pool *pool;
 	struct ma_waitlist *waitlist; /* where blocks of earlier slabs wait */
@@ -105,7 +112,7 @@ struct ma_slab {
 	_Atomic uint64_t *remote; /* a bit per slot; fixed pointer */
 	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
 	struct ma_trace *trace;   /* nslots, or NULL; fixed pointer */
-	uint64_t secret;          /* of its canaries; fixed */
+	uintptr_t where;          /* address of the states, and a secret above it; fixed */
 	uint32_t slot;            /* bytes; fixed */
 	uint32_t recip;           /* 2^32 / slot, rounded up; fixed */
 	uint32_t nslots;          /* fixed */
@@ -120,6 +127,7 @@ struct ma_slab {
 	uint32_t used;                          /* S2 */
 	bool zero;                              /* fresh slots are known to be zero; fixed */
 	bool is_avail;                          /* on its bin's list of slabs with free slots */
+	struct ma_stock *stock;                 /* its owner's, of its class (stock.h) */
 	struct ma_slab *prev, *next;            /* in that list or the other */
 	struct ma_slab *notified;               /* next on the owner's list of notified slabs */
 };
@@ -273,13 +281,24 @@ ma_inline bool ma_slot_was_used(unsigned state)
 /* The high byte of the next life of a slot. */
 ma_inline unsigned ma_slot_next_life(unsigned state)
 {
-	return ((state & MA_SLOT_LIVES) + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES;
+	return (state + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES;
+}
+
+/* The address of a slot's state, and the secret of its slab in the bits that no address has. */
+ma_inline uintptr_t ma_slab_where(const struct ma_slab *slab, uint32_t idx)
+{
+	return slab->where + idx * sizeof(uint16_t);
+}
+
+ma_inline _Atomic uint16_t *ma_slot_state_at(uintptr_t where)
+{
+	return (_Atomic uint16_t *)(where << MA_SLAB_SECRET_BITS >> MA_SLAB_SECRET_BITS);
 }
 
 /* What the canaries of a slot depend on in its present life. */
-ma_inline uint64_t ma_slot_secret(const struct ma_slab *slab, unsigned state)
+ma_inline uint64_t ma_slot_secret(uintptr_t where, unsigned state)
 {
-	return slab->secret ^ ((uint64_t)(state & MA_SLOT_LIVES) << 48);
+	return where ^ ((uint64_t)(state & MA_SLOT_LIVES) << 48);
 }
 
 /*
@@ -308,7 +327,7 @@ ma_inline bool ma_slot_tail_intact(const char *ptr, size_t slot, size_t slack)
 {
 	uint64_t last = ma_canary_found(ptr + slot - sizeof(last));
 
-	return (last >> 1) >> (63 - 8 * ma_min(slack, 7)) == 0;
+	return slack == 0 || last >> (64 - 8 * ma_min(slack, 8)) == 0;
 }
 
 /* Canary and tail behind @size bytes. */
@@ -330,7 +349,7 @@ ma_inline void *ma_slab_arm(struct ma_slab *slab, uint32_t idx, size_t size)
 
 	if ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))
 		ma_slab_damaged(slab, idx);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, state));
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, idx), state));
 	state |= ma_slab_phase_of(slab, idx, slab->slot - MA_CANARY - size);
 	ma_slab_store(slab, idx, state);
 	return ptr;
@@ -392,7 +411,8 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 		return MA_PROOF_FREE;
 	slot->slack = ma_slab_slack(slab, idx, state);
 	size = ma_slot_size(slab, *slot);
-	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size, ma_slot_secret(slab, state)) ||
+	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size,
+					 ma_slot_secret(ma_slab_where(slab, idx), state)) ||
 			!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
 		return MA_PROOF_OVERRUN;
 	if (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))

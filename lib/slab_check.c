@@ -26,7 +26,7 @@ static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned
 	if (ma_slab_is_remote(slab, idx))
 		return NULL;
 	size = ma_slot_size(slab, slot);
-	if (!ma_canary_intact(ptr + size, ma_slot_secret(slab, state)))
+	if (!ma_canary_intact(ptr + size, ma_slot_secret(ma_slab_where(slab, idx), state)))
 		return "S5 canaries are intact";
 	if (!ma_slot_tail_intact(ptr, slab->slot, slot.slack))
 		return "S5 the end of a slot is zero";

@@ -28,23 +28,24 @@ bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t si
 }
 
 /* A canary of any life: a thread that vanished in a fork had another stride than there is now. */
-static bool is_canary(const struct ma_slab *slab, const char *at)
+static bool is_canary(uintptr_t where, const char *at)
 {
 	for (unsigned life = 0; life <= MA_SLOT_LIVES; life += MA_SLOT_LIFE)
-		if (ma_canary_intact(at, ma_slot_secret(slab, life)))
+		if (ma_canary_intact(at, ma_slot_secret(where, life)))
 			return true;
 	return false;
 }
 
 /* Its owner may have put the canary, and not be at the state yet (S8): nothing else is there. */
-static bool is_being_armed(const struct ma_slab *slab, const char *ptr, unsigned state)
+static bool is_being_armed(const struct ma_slab *slab, uint32_t idx, unsigned state)
 {
+	const char *ptr = ma_slab_slot_ptr(slab, idx);
 	size_t at = first_difference(ptr, slab->slot);
 	size_t behind = at + MA_CANARY;
 
-	if (ma_slot_phase(state) != MA_SLOT_FREE || behind > slab->slot)
+	if (ma_slot_is_live(state) || behind > slab->slot)
 		return false;
-	return is_canary(slab, ptr + at) &&
+	return is_canary(ma_slab_where(slab, idx), ptr + at) &&
 	       first_difference(ptr + behind, slab->slot - behind) == slab->slot - behind;
 }
 
@@ -68,13 +69,13 @@ static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_sl
 		if (slot->slack > slab->slot - MA_CANARY)
 			return MA_PROOF_OK;
 		size = ma_slot_size(slab, *slot);
-		if (ma_canary_intact(ptr + size, ma_slot_secret(slab, slot->state)) &&
+		if (ma_canary_intact(ptr + size, ma_slot_secret(ma_slab_where(slab, idx), slot->state)) &&
 		    ma_slab_tail_is_zero(slab, ptr, size))
 			return MA_PROOF_OK;
 		return MA_PROOF_OVERRUN;
 	}
 	if (!must_be_zero(slab, slot->state) || ma_fill_is_zero(ptr, slab->slot) ||
-	    is_being_armed(slab, ptr, slot->state))
+	    is_being_armed(slab, idx, slot->state))
 		return MA_PROOF_OK;
 	return MA_PROOF_WRITTEN;
 }
@@ -213,7 +214,7 @@ static size_t tail_of(const struct ma_slab *slab, struct ma_slot slot)
 {
 	size_t from = ma_slot_size(slab, slot) + MA_CANARY;
 
-	return slab->flags & MA_SLAB_FILLED ? from : ma_max(from, slab->slot - 7);
+	return slab->flags & MA_SLAB_FILLED ? from : ma_max(from, slab->slot - 8);
 }
 
 static void report_tail(const struct ma_slab *slab, struct ma_slot slot)
@@ -253,14 +254,14 @@ static void repair(const struct ma_slab *slab, struct ma_slot slot)
 
 	if (slab->flags & MA_SLAB_FILLED)
 		memset(ptr + size, 0, slab->slot - size);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(slab, slot.state));
+	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, slot.idx), slot.state));
 }
 
 void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, slot.idx);
 	const char *end = ptr + ma_slot_size(slab, slot);
-	uint64_t expected = ma_canary_at(end, ma_slot_secret(slab, slot.state));
+	uint64_t expected = ma_canary_at(end, ma_slot_secret(ma_slab_where(slab, slot.idx), slot.state));
 	struct ma_violation v = {
 		.kind = MA_HEAP_OVERFLOW,
 		.ptr = end,

@@ -13,7 +13,7 @@ import rules
 
 SUPPORT = "base lock os text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
-HEAP = "guard waitlist sizeclass slab large quarantine heap"
+HEAP = "guard waitlist sizeclass slab large quarantine stock heap fast"
 
 # Bottom-up: a room, and the rooms it may include beside SUPPORT.
 ROOMS = {
@@ -50,11 +50,13 @@ ROOMS = {
     "slab": POOL + " guard waitlist sizeclass",
     "large": POOL + " direct guard waitlist",
     "quarantine": POOL + " waitlist sizeclass slab",
-    "heap": POOL + " direct decay guard waitlist sizeclass slab large quarantine",
+    "stock": POOL + " waitlist sizeclass slab",
+    "heap": POOL + " direct decay guard waitlist sizeclass slab large quarantine stock",
     "bins": POOL + " direct decay " + HEAP,
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
+    "fast": POOL + " " + HEAP.removesuffix(" fast"),
     "instance": POOL + " " + HEAP,
     "memalloc": POOL + " direct decay sweep instance " + HEAP,
     "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
@@ -67,7 +69,7 @@ ROOMS = {
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
-           "pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
+           "pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap", "fast": "heap",
            "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
