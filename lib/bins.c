@@ -264,26 +264,28 @@ void ma_bins_relieve(struct ma_heap *heap)
 
 /* ---- stocks ---------------------------------------------------------------------------------- */
 
-/* Slots that a stock takes from slabs at once, beside the quiet ones. */
-#define BATCH 16
-
 static struct ma_slab *slab_of(const struct ma_heap *heap, struct ma_stocked slot)
 {
 	return ma_slab_of(ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr));
 }
 
+static uint32_t idx_of(const struct ma_slab *slab, struct ma_stocked slot)
+{
+	return (uint32_t)(ma_slot_state_at(slot.secret) - slab->states);
+}
+
 uint32_t ma_bins_idx(const struct ma_heap *heap, struct ma_stocked slot)
 {
-	return (uint32_t)((slot.where - slab_of(heap, slot)->where) / sizeof(uint16_t));
+	return idx_of(slab_of(heap, slot), slot);
 }
 
 static void give_back(struct ma_heap *heap, struct ma_stock *stock, uint32_t n)
 {
 	for (; n > 0; n--) {
-		struct ma_stocked slot = ma_stock_take_oldest(stock);
+		struct ma_stocked slot = ma_stock_take(stock);
 		struct ma_slab *slab = slab_of(heap, slot);
 
-		ma_slab_put(slab, (uint32_t)((slot.where - slab->where) / sizeof(uint16_t)));
+		ma_slab_put(slab, idx_of(slab, slot));
 		if (!slab->is_avail || slab->used == 0)
 			ma_bins_settle(heap, slab);
 	}
@@ -295,7 +297,7 @@ static void enter(struct ma_heap *heap, struct ma_stock *stock)
 	unsigned class_idx = stock->class_idx;
 
 	heap->stock[class_idx] = stock;
-	for (size_t i = 1; i < MA_FAST_ENTRIES; i++)
+	for (size_t i = 1; i <= MA_FAST_ENTRIES - 1; i++)
 		if (ma_class_of(i * MA_ALIGN) == class_idx)
 			heap->fast[i] = stock;
 	for (struct ma_slab *s = heap->bin[class_idx].avail; s != NULL; s = s->next)
@@ -319,14 +321,23 @@ struct ma_stock *ma_bins_stock(struct ma_heap *heap, unsigned class_idx)
 	return stock;
 }
 
-/* Slots of one slab: as many as it has, up to @ready of them. */
-static void take_from(struct ma_slab *slab, struct ma_stock *stock, int32_t ready)
+static void put(struct ma_stock *stock, const struct ma_slab *slab, uint32_t idx)
 {
-	while (stock->ready < ready && stock->room > 0 && ma_slab_has_free(slab)) {
+	uintptr_t secret = ma_slab_secret(slab, idx, ma_slab_load(slab, idx));
+
+	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slot_next_secret(secret));
+}
+
+/* Slots of one slab: as many as it has, until @n may be taken. */
+static void take_from(struct ma_slab *slab, struct ma_stock *stock, uint32_t n)
+{
+	uint32_t end = stock->quiet + n;
+
+	while (ma_stock_count(stock) < end && !ma_stock_is_full(stock) && ma_slab_has_free(slab)) {
 		uint32_t idx = ma_slab_take(slab);
 
 		ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
-		ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slab_where(slab, idx));
+		put(stock, slab, idx);
 	}
 }
 
@@ -334,12 +345,12 @@ bool ma_bins_stock_up(struct ma_heap *heap, struct ma_stock *stock)
 {
 	if (stock == &ma_stock_none)
 		return false;
-	while (stock->ready <= 0) {
+	while (!ma_stock_is_ready(stock)) {
 		struct ma_slab *slab = ma_bins_refill(heap, stock->class_idx);
 
 		if (slab == NULL)
 			break;
-		take_from(slab, stock, BATCH);
+		take_from(slab, stock, stock->batch);
 	}
 	ma_bins_decay(heap->instance);
 	return ma_stock_count(stock) > 0;
@@ -351,11 +362,11 @@ bool ma_bins_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 
 	if (stock == &ma_stock_none)
 		return false;
-	if (stock->room <= 0) {
+	if (ma_stock_is_full(stock)) {
 		give_back(heap, stock, (ma_stock_count(stock) + 1) / 2);
 		ma_bins_decay(heap->instance);
 	}
-	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slab_where(slab, idx));
+	put(stock, slab, idx);
 	return true;
 }
 

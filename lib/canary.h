@@ -27,12 +27,15 @@
 /* Of this process; in a page of its own, which is sealed once it is written. */
 struct ma_canary_page {
 	alignas(MA_SEALED) uint64_t key; /* odd */
-	unsigned stride; /* lives that a slot goes on by when it is used again; odd */
+	unsigned stride; /* what a slot's state goes on by when it is used again (slab.h) */
 };
 
 extern struct ma_canary_page ma_canary;
 
 __extension__ typedef unsigned __int128 ma_canary_wide;
+
+/* Bits of a stride that are none: it is an odd number of them. */
+#define MA_CANARY_STRIDE ((unsigned)1 << 10)
 
 /**
  * ma_canary_init() - choose key and stride. Objects that are live keep the old ones: call it before

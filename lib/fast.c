@@ -6,7 +6,6 @@
 #define THIRTY_TWO EIGHT, EIGHT, EIGHT, EIGHT
 
 const uint64_t ma_fast_tail[MA_SLOT_WIDE] = {
-	ONE,
 	0,
 	(uint64_t)0xff << 56,
 	(uint64_t)0xffff << 48,
@@ -22,7 +21,7 @@ const uint64_t ma_fast_tail[MA_SLOT_WIDE] = {
 	THIRTY_TWO,
 	THIRTY_TWO,
 	THIRTY_TWO,
-	SEVEN,
+	EIGHT,
 };
 
-static_assert(MA_SLOT_WIDE == 9 + 7 * 32 + 7, "the table is complete");
+static_assert(MA_SLOT_WIDE == 8 + 7 * 32 + 8, "the table is complete");

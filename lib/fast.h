@@ -16,95 +16,93 @@
 #include "heap.h"
 #include "pagemap.h"
 
-/** ma_fast_damaged() - a slot at hand was written to: report. */
-void ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot) __attribute__((cold));
-
-/* The slot becomes a live object of @size bytes; its class has no wide slack (slab.h). */
-ma_inline void *ma_fast_arm(const struct ma_heap *heap, const struct ma_stock *stock,
-			    struct ma_stocked slot, size_t size)
+/** ma_fast_stock() - the stock that serves requests of @size bytes; none is ready in some. */
+ma_inline struct ma_stock *ma_fast_stock(const struct ma_heap *heap, size_t size)
 {
-	_Atomic uint16_t *at = ma_slot_state_at(slot.where);
-	unsigned state =
-		ma_slot_next_life(atomic_load_explicit(at, memory_order_relaxed));
-
-	if (ma_likely(stock->fill > 0)) {
-		if (ma_unlikely(!ma_fill_is_zero(slot.ptr, stock->fill)))
-			ma_fast_damaged(heap, slot);
-	} else {
-		ma_canary_clear(slot.ptr + stock->slot - MA_CANARY);
-	}
-	ma_canary_put(slot.ptr + size, ma_slot_secret(slot.where, state));
-	state |= stock->slot - ((unsigned)size + (unsigned)MA_CANARY - 1);
-	atomic_store_explicit(at, (uint16_t)state, memory_order_release);
-	return slot.ptr;
+	return heap->fast[(size + MA_CANARY + MA_ALIGN - 1) / MA_ALIGN];
 }
 
-/** ma_fast_alloc() - ma_heap_alloc(), or NULL: the long way is to be taken. */
-ma_inline void *ma_fast_alloc(struct ma_heap *heap, size_t size)
-{
-	struct ma_stock *stock;
+/** ma_fast_damaged() - a slot at hand was written to: report, and go on. */
+void *ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot, size_t size)
+	__attribute__((cold, noinline));
 
-	if (ma_unlikely(size > MA_FAST_MAX))
-		return NULL;
-	stock = heap->fast[(size + MA_CANARY + MA_ALIGN - 1) / MA_ALIGN];
-	if (ma_unlikely(stock->ready <= 0))
-		return NULL;
-	return ma_fast_arm(heap, stock, ma_stock_take(stock), size);
+/** ma_fast_alloc() - a live object of @size bytes from a stock that has one ready for that size. */
+ma_inline void *ma_fast_alloc(const struct ma_heap *heap, struct ma_stock *stock, size_t size)
+{
+	struct ma_stocked slot = ma_stock_take(stock);
+	unsigned state = ma_slot_life_of(slot.secret);
+
+	if (ma_unlikely(!ma_fill_is_zero(slot.ptr, &stock->fill)))
+		return ma_fast_damaged(heap, slot, size);
+	ma_canary_put(slot.ptr + size, slot.secret);
+	/* The class has no wide slack (slab.h). */
+	state |= stock->last - (unsigned)size;
+	atomic_store_explicit(ma_slot_state_at(slot.secret), (uint16_t)state, memory_order_release);
+	return slot.ptr;
 }
 
 /* Bits of the last eight bytes of a slot that lie behind the canary, by the phase of its state. */
 extern const uint64_t ma_fast_tail[MA_SLOT_WIDE];
 
 /* The canary of a live slot, and as much behind it as is seen at one look. */
-ma_inline bool ma_fast_intact(const char *last, unsigned state, uintptr_t where)
+ma_inline bool ma_fast_intact(const char *last, unsigned phase, uintptr_t secret)
 {
-	unsigned phase = ma_slot_phase(state);
-	const char *end = last + 1 - phase;
-	uint64_t damage = ma_canary_found(end) ^ ma_canary_at(end, ma_slot_secret(where, state));
+	const char *end = last - phase;
+	uint64_t damage = ma_canary_found(end) ^ ma_canary_at(end, secret);
 
 	return (damage | (ma_canary_found(last) & ma_fast_tail[phase])) == 0;
 }
 
-/* Zero where slots are filled; retired from then on. */
-ma_inline void ma_fast_retire(_Atomic uint16_t *at, unsigned state, char *ptr, size_t fill)
+ma_inline void ma_fast_set_phase(_Atomic uint16_t *state, uint8_t phase)
 {
-	unsigned life = state & ~0xffu;
-
-	if (ma_likely(fill > 0)) {
-		atomic_store_explicit(at, (uint16_t)(life | MA_SLOT_LEAVING), memory_order_release);
-		atomic_signal_fence(memory_order_seq_cst);
-		ma_fill_zero(ptr, fill);
-	}
-	atomic_store_explicit(at, (uint16_t)(life | MA_SLOT_RETIRED), memory_order_release);
+	atomic_store_explicit((_Atomic uint8_t *)state, phase, memory_order_release);
 }
+
+/* Zeroed (S6), and retired from then on. */
+ma_inline void ma_fast_retire(_Atomic uint16_t *state, char *ptr, const struct ma_fill *fill)
+{
+	ma_fast_set_phase(state, MA_SLOT_LEAVING);
+	atomic_signal_fence(memory_order_seq_cst);
+	ma_fill_zero(ptr, fill);
+	ma_fast_set_phase(state, MA_SLOT_RETIRED);
+}
+
+/** ma_fast_put() - a retired slot goes elsewhere: the stock of its class is full. */
+void ma_fast_put(struct ma_slab *slab, size_t idx) __attribute__((noinline));
 
 /** ma_fast_free() - ma_heap_free(), or false: the long way is to be taken. @heap is not NULL. */
 ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *heap, void *ptr)
 {
-	struct ma_block *block = ma_pagemap_get(map, (uintptr_t)ptr);
+	struct ma_block *block = ma_pagemap_get_any(map, (uintptr_t)ptr);
 	struct ma_stock *stock;
 	struct ma_slab *slab;
 	size_t offset, idx;
-	unsigned state;
+	unsigned state, phase;
+	uintptr_t secret;
 
 	/* Other kinds of blocks have no owner; a pending slab has a bit in it. */
 	if (ma_unlikely(block == NULL || atomic_load_explicit(&block->owner, memory_order_relaxed) !=
-						 (uintptr_t)heap))
+						 heap->self))
 		return false;
 	slab = ma_slab_of(block);
-	stock = slab->stock;
 	offset = (uintptr_t)ptr - ma_block_addr(block);
 	idx = (offset * slab->recip) >> 32;
-	/* A state is there (S9), of a slot or not. */
-	if (ma_unlikely(stock->room <= 0 || idx * slab->slot != offset))
+	/* An address that is not this block's has no such index; a state is there (S9). */
+	if (ma_unlikely(idx * slab->slot != offset))
 		return false;
 	state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
-	if (ma_unlikely(ma_slot_phase(state) - 1 >= MA_SLOT_WIDE - 1) ||
-	    ma_unlikely(!ma_fast_intact((char *)ptr + slab->slot - MA_CANARY, state,
-					slab->where + idx * sizeof(uint16_t))))
+	phase = ma_slot_phase(state);
+	if (ma_unlikely(phase >= MA_SLOT_WIDE))
 		return false;
-	ma_fast_retire(&slab->states[idx], state, ptr, stock->fill);
-	ma_stock_put(stock, ptr, slab->where + idx * sizeof(uint16_t));
+	secret = ma_slab_secret(slab, idx, state);
+	if (ma_unlikely(!ma_fast_intact((char *)ptr + slab->slot - MA_CANARY, phase, secret)))
+		return false;
+	stock = slab->stock;
+	ma_fast_retire(&slab->states[idx], ptr, &stock->fill);
+	if (ma_likely(!ma_stock_is_full(stock)))
+		ma_stock_put(stock, ptr, ma_slot_next_secret(secret));
+	else
+		ma_fast_put(slab, idx);
 	return true;
 }
 

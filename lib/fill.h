@@ -1,15 +1,19 @@
 /*
- * fill - zeroing small slots, and finding out whether they still are zero.
+ * fill - zeroing slots, and finding out whether they still are zero.
  *
  * What and why: a small slot is zeroed when it is freed and must still be zero when it is handed
- * out again. Both work in pieces of equal width at equal places, the last pieces overlapping, so
- * that there are two well-predicted branches instead of a loop, and so that loads can be served
- * from stores still in flight.
+ * out again; of a larger one, the first and the last piece. Both work in pieces of equal width at
+ * equal places, which overlap where there are fewer, so that there are few branches, the same for
+ * most sizes, and so that loads can be served from stores still in flight.
  *
- * Rules: I1  Sizes are multiples of MA_ALIGN, from MA_ALIGN to MA_FILL_MAX; addresses are so
- * aligned.
+ *      up to 4 pieces, or the ends only    [0][2nd][3rd][4th]      places noted once for a class
+ *      up to 8                             [0 1 2 3][n-4 n-3 n-2 n-1]
+ *      up to 16                            [0 .. 7][n-8 .. n-1]    beyond: eight at a time
+ *
+ * Rules: I1  Sizes are multiples of MA_ALIGN, from MA_ALIGN on; addresses are so aligned.
  * Locks: none. Cost: one store, or one load and or, per 16 bytes.
- * Rejected: loops of varying length (mispredicted branches doubled a benchmark).
+ * Rejected: loops of varying length (mispredicted branches doubled a benchmark); string
+ * instructions (slow to start).
  */
 #ifndef MA_FILL_H
 #define MA_FILL_H
@@ -38,62 +42,74 @@ ma_inline ma_vec ma_fill_sum(const char *at, size_t pieces)
 	return sum;
 }
 
-/* Up to four pieces: where the second and the third are, if there are so many, else at others. */
-ma_inline size_t ma_fill_second(size_t size)
+/* What of a slot is filled: all of @size bytes, or (0) the piece at 0 and those at the others. */
+struct ma_fill {
+	uint32_t size;
+	uint32_t second, third, fourth; /* of up to four pieces; bytes from the start */
+};
+
+/** ma_fill_of() - of slots of @slot bytes; @whole: all of them, else only both ends. */
+ma_inline struct ma_fill ma_fill_of(size_t slot, bool whole)
 {
-	return size / 2 & ~(MA_ALIGN - 1);
+	struct ma_fill fill = {0, 0, 0, (uint32_t)(slot - MA_ALIGN)};
+
+	if (whole) {
+		fill.size = (uint32_t)slot;
+		fill.second = (uint32_t)(slot / 2 & ~(MA_ALIGN - 1));
+		fill.third = (uint32_t)((slot - MA_ALIGN) / 2 & ~(MA_ALIGN - 1));
+	}
+	return fill;
 }
 
-ma_inline size_t ma_fill_third(size_t size)
+/** ma_fill_zero() - zero what is filled. */
+ma_inline void ma_fill_zero(char *at, const struct ma_fill *fill)
 {
-	return (size - MA_ALIGN) / 2 & ~(MA_ALIGN - 1);
-}
-
-/** ma_fill_zero() - zero @size bytes (I1). */
-ma_inline void ma_fill_zero(void *ptr, size_t size)
-{
-	char *at = ptr;
+	size_t size = fill->size;
 
 	if (size <= 4 * MA_ALIGN) {
 		ma_fill_put(at, 1);
-		ma_fill_put(at + ma_fill_second(size), 1);
-		ma_fill_put(at + ma_fill_third(size), 1);
-		ma_fill_put(at + size - MA_ALIGN, 1);
+		ma_fill_put(at + fill->second, 1);
+		ma_fill_put(at + fill->third, 1);
+		ma_fill_put(at + fill->fourth, 1);
 		return;
 	}
 	for (; ma_unlikely(size > 16 * MA_ALIGN); size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
 		ma_fill_put(at, 8);
+	ma_fill_put(at, 4);
 	if (size > 8 * MA_ALIGN) {
-		ma_fill_put(at, 4);
 		ma_fill_put(at + 4 * MA_ALIGN, 4);
 		ma_fill_put(at + size - 8 * MA_ALIGN, 4);
-	} else {
-		ma_fill_put(at, 4);
 	}
 	ma_fill_put(at + size - 4 * MA_ALIGN, 4);
 }
 
-/** ma_fill_is_zero() - whether @size bytes (I1) are all zero. */
-ma_inline bool ma_fill_is_zero(const void *ptr, size_t size)
+/** ma_fill_is_zero() - whether all of it is zero. */
+ma_inline bool ma_fill_is_zero(const char *at, const struct ma_fill *fill)
 {
-	const char *at = ptr;
-	ma_vec sum;
+	size_t size = fill->size;
+	ma_vec sum = ma_fill_sum(at, 1);
 
 	if (size <= 4 * MA_ALIGN) {
-		sum = ma_fill_sum(at, 1) | ma_fill_sum(at + ma_fill_second(size), 1) |
-		      ma_fill_sum(at + ma_fill_third(size), 1) |
-		      ma_fill_sum(at + size - MA_ALIGN, 1);
-	} else {
-		sum = (ma_vec){0, 0};
-		for (; ma_unlikely(size > 16 * MA_ALIGN);
-		     size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
-			sum |= ma_fill_sum(at, 8);
-		if (size > 8 * MA_ALIGN)
-			sum |= ma_fill_sum(at + 4 * MA_ALIGN, 4) |
-			       ma_fill_sum(at + size - 8 * MA_ALIGN, 4);
-		sum |= ma_fill_sum(at, 4) | ma_fill_sum(at + size - 4 * MA_ALIGN, 4);
+		sum |= ma_fill_sum(at + fill->second, 1) | ma_fill_sum(at + fill->third, 1) |
+		       ma_fill_sum(at + fill->fourth, 1);
+		return (sum[0] | sum[1]) == 0;
 	}
+	for (; ma_unlikely(size > 16 * MA_ALIGN); size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
+		sum |= ma_fill_sum(at, 8);
+	if (size > 8 * MA_ALIGN)
+		sum |= ma_fill_sum(at + 4 * MA_ALIGN, 4) |
+		       ma_fill_sum(at + size - 8 * MA_ALIGN, 4);
+	sum |= ma_fill_sum(at, 4) | ma_fill_sum(at + size - 4 * MA_ALIGN, 4);
 	return (sum[0] | sum[1]) == 0;
+}
+
+/** ma_fill_bytes_are_zero() - whether @size bytes (I1) are. */
+ma_inline bool ma_fill_bytes_are_zero(const char *at, size_t size)
+{
+	const struct ma_fill fill = ma_fill_of(size, true);
+
+	MA_ASSERT(size <= UINT32_MAX);
+	return ma_fill_is_zero(at, &fill);
 }
 
 #endif

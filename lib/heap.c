@@ -44,9 +44,12 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 	heap->behind = MA_CANARY + config->slab.redzone;
 	heap->small_max = ma_class_limit(inst->pool.page) - heap->behind;
 	heap->hooked = is_hooked(config);
+	heap->self = MA_SLAB_PENDING; /* no owner is that */
 	heap->stocked = !heap->hooked && heap != &inst->shared && config->stock.entries > 0;
 	heap->until_sample = config->sample;
 	heap->until_check = config->check;
+	if (heap->stocked)
+		heap->self = (uintptr_t)heap;
 	ma_random_init(&heap->random, config->seed != 0 ? config->seed + ordinal : 0);
 	heap->source = (struct ma_slab_source){
 		.pool = &inst->pool,
@@ -155,11 +158,11 @@ static void *alloc_stocked(struct ma_heap *heap, struct ma_stock *stock, size_t 
 	return ma_slab_arm(ma_slab_of(block), ma_bins_idx(heap, slot), size);
 }
 
-void ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot)
+void *ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot, size_t size)
 {
 	struct ma_block *block = ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr);
 
-	ma_slab_damaged(ma_slab_of(block), ma_bins_idx(heap, slot));
+	return ma_slab_arm(ma_slab_of(block), ma_bins_idx(heap, slot), size);
 }
 
 static void *alloc_slab(struct ma_heap *heap, unsigned class_idx, size_t size)
@@ -191,7 +194,7 @@ static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 	if (heap->stocked) {
 		struct ma_stock *stock = ma_bins_stock(heap, class_idx);
 
-		if (stock->ready > 0 || ma_bins_stock_up(heap, stock))
+		if (ma_stock_is_ready(stock) || ma_bins_stock_up(heap, stock))
 			return alloc_stocked(heap, stock, size);
 	}
 	if (slab != NULL && slab->top > 0)
@@ -254,9 +257,14 @@ void *ma_heap_alloc_request(struct ma_heap *heap, const struct ma_request *req)
 void *ma_heap_alloc(struct ma_heap *heap, size_t size)
 {
 	const struct ma_request req = {size, 0, false};
-	void *ptr = ma_fast_alloc(heap, size);
 
-	return ma_likely(ptr != NULL) ? ptr : ma_heap_alloc_request(heap, &req);
+	if (ma_likely(size <= MA_FAST_MAX)) {
+		struct ma_stock *stock = ma_fast_stock(heap, size);
+
+		if (ma_likely(ma_stock_is_ready(stock)))
+			return ma_fast_alloc(heap, stock, size);
+	}
+	return ma_heap_alloc_request(heap, &req);
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
@@ -277,12 +285,9 @@ static ma_noinline void settle(struct ma_heap *heap, struct ma_slab *slab)
 	ma_bins_decay(heap->instance);
 }
 
-/* The owner frees: through the quarantine, back to the slab. The slot was proven. */
-static void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
+/* The owner's retired slot: through stock or quarantine, back to the slab. */
+static void put_owned(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 {
-	uint32_t idx = slot.idx;
-
-	ma_slab_retire(slab, idx, slot.state);
 	if (heap->stocked && ma_bins_stock_put(heap, slab, idx))
 		return;
 	if (heap->quarantine.cap > 0) {
@@ -299,6 +304,20 @@ static void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slo
 	ma_slab_put(slab, idx);
 	if (ma_unlikely(!slab->is_avail || slab->used == 0))
 		settle(heap, slab);
+}
+
+/* The slot was proven. */
+static void free_owned(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
+{
+	ma_slab_retire(slab, slot.idx, slot.state);
+	put_owned(heap, slab, slot.idx);
+}
+
+void ma_fast_put(struct ma_slab *slab, size_t idx)
+{
+	uintptr_t owner = atomic_load_explicit(ma_slab_owner(slab), memory_order_relaxed);
+
+	put_owned((struct ma_heap *)(owner & ~MA_SLAB_PENDING), slab, (uint32_t)idx);
 }
 
 /* Not the owner, or the owner while others' frees are pending. */

@@ -63,6 +63,7 @@ struct ma_bin {
 
 struct ma_heap {
 	struct ma_instance *instance; /* fixed */
+	uintptr_t self;               /* owner of its slabs, if it has stocks; fixed */
 	size_t behind;                /* bytes that a slot has beside the object at least; fixed */
 	size_t small_max;             /* largest request that gets a slot; fixed */
 	struct ma_heap *next;         /* in the instance's list of all heaps; fixed */

@@ -4,7 +4,7 @@
 #define WAIT_FACTOR 8
 
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
-#define STOCK_FACTOR 8
+#define STOCK_FACTOR 16
 
 /* A long quarantine, or one in random order, is one for all classes. */
 static bool is_stocked(const struct ma_options *options)

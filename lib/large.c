@@ -194,7 +194,7 @@ static void verify(struct ma_block *block)
 	size_t size, at = 0;
 	const char *ptr = inner(block, &size);
 
-	if (ma_likely(ma_fill_is_zero(ptr, size)))
+	if (ma_likely(ma_fill_bytes_are_zero(ptr, size)))
 		return;
 	while (ptr[at] == 0)
 		at++;

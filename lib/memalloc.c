@@ -340,9 +340,14 @@ static ma_noinline void *malloc_long(size_t size)
 ma_export void *custom_malloc(size_t size)
 {
 	struct ma_heap *heap = mine;
-	void *ptr = ma_likely(heap != NULL) ? ma_fast_alloc(heap, size) : NULL;
+	struct ma_stock *stock;
 
-	return ma_likely(ptr != NULL) ? ptr : malloc_long(size);
+	if (ma_unlikely(heap == NULL || size > MA_FAST_MAX))
+		return malloc_long(size);
+	stock = ma_fast_stock(heap, size);
+	if (ma_unlikely(!ma_stock_is_ready(stock)))
+		return malloc_long(size);
+	return ma_fast_alloc(heap, stock, size);
 }
 
 ma_export void *custom_calloc(size_t count, size_t size)

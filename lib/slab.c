@@ -16,7 +16,7 @@ static size_t nstates_of(size_t size, size_t slot)
 static struct layout layout_of(size_t size, size_t slot, size_t nslots, bool traced)
 {
 	size_t nstates = nstates_of(size, slot);
-	bool wide = slot - MA_CANARY + 1 >= MA_SLOT_WIDE;
+	bool wide = slot - MA_CANARY >= MA_SLOT_WIDE;
 	struct layout l;
 
 	l.remote = ma_align_up(nstates * sizeof(uint16_t), sizeof(uint64_t));
@@ -49,10 +49,8 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 /* All slots on the stack, in random order, instead of fresh ones in address order. */
 static void shuffle(struct ma_slab *slab, struct ma_random *random)
 {
-	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero) {
-		memset(ma_slab_base(slab), 0, (size_t)slab->nslots * slab->slot);
-		slab->zero = true;
-	}
+	for (uint32_t i = 0; i < slab->nslots && !slab->zero; i++)
+		ma_slab_zero(slab, i);
 	for (uint32_t i = 0; i < slab->nslots; i++) {
 		size_t k = ma_random_below(random, i + 1);
 
@@ -114,7 +112,9 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	slab->start = (uint32_t)ma_random_below(source->random, slab->nslots);
 	slab->zero = block->zero;
 	set_arrays(slab, beside, &l);
-	slab->where = (uintptr_t)beside | ma_random_next(source->random) << (64 - MA_SLAB_SECRET_BITS);
+	slab->where = (uintptr_t)beside |
+		      ma_random_below(source->random, (size_t)1 << MA_SLAB_SECRET_BITS)
+			      << MA_SLAB_ADDR_BITS;
 	set_states(slab, nstates_of(size + guard, slot), source->random);
 	if (policy->shuffled)
 		shuffle(slab, source->random);
@@ -139,6 +139,20 @@ bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist)
 	return due;
 }
 
+/*
+ * What is verified first and written then costs two faults where the OS has not given the page yet:
+ * write to the pages that will be looked at.
+ */
+static void touch(const struct ma_slab *slab, char *ptr)
+{
+	size_t last = slab->slot - 1;
+
+	for (size_t at = 0; at < last && (slab->flags & MA_SLAB_FILLED); at += MA_GRANULE)
+		*(volatile char *)(ptr + at) = 0;
+	*(volatile char *)ptr = 0;
+	*(volatile char *)(ptr + last) = 0;
+}
+
 uint32_t ma_slab_take_fresh(struct ma_slab *slab)
 {
 	uint32_t idx = slab->start + slab->fresh;
@@ -146,8 +160,10 @@ uint32_t ma_slab_take_fresh(struct ma_slab *slab)
 	MA_ASSERT(slab->fresh < slab->nslots);
 	if (idx >= slab->nslots)
 		idx -= slab->nslots;
-	if ((slab->flags & MA_SLAB_FILLED) && !slab->zero)
-		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
+	if (slab->zero)
+		touch(slab, ma_slab_slot_ptr(slab, idx));
+	else
+		ma_slab_zero(slab, idx);
 	slab->fresh++;
 	return idx;
 }
@@ -163,7 +179,7 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)
 	ma_canary_clear(ptr + old);
 	if (size < old)
 		memset(ptr + size, 0, old - size);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, slot.idx), state));
+	ma_slab_seal(slab, ptr, size, ma_slab_secret(slab, slot.idx, state));
 	state |= ma_slab_phase_of(slab, slot.idx, slab->slot - MA_CANARY - size);
 	ma_slab_store(slab, slot.idx, state);
 }

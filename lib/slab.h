@@ -22,8 +22,8 @@
  *   S4  A live slot's slack leaves room for the canary: slack <= slot - MA_CANARY.
  *   S5  Behind the requested bytes of a live slot stands its canary, and behind that nothing but
  *       zeros (in slots that are not filled: in the last bytes), unless the program wrote there.
- *   S6  A free or retired slot of a filled slab that was in use is zero, unless the program wrote
- *       to it.
+ *   S6  A free or retired slot of a filled slab that was in use is zero, of another slab its first
+ *       and its last 16 bytes, unless the program wrote to them.
  *   S7  A remote bit is set only for a live slot; it is what makes it retired until it is
  *       collected.
  *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
@@ -58,28 +58,29 @@
 #include "waitlist.h"
 
 /* The low byte of a state. */
-#define MA_SLOT_FREE 0
-/* 1 .. MA_SLOT_WIDE - 1: live, slack is the state less one. */
+/* 0 .. MA_SLOT_WIDE - 1: live, and that is its slack. */
 #define MA_SLOT_WIDE 0xf0
-#define MA_SLOT_RETIRED 0xf1
-#define MA_SLOT_LEAVING 0xf2 /* was live, is being zeroed */
+#define MA_SLOT_FREE 0xf1
+#define MA_SLOT_RETIRED 0xf2
+#define MA_SLOT_LEAVING 0xf3 /* was live, is being zeroed */
 
 /* The high byte: [ generation (6 bits) | origin (2 bits) ]. */
 #define MA_SLOT_ORIGIN_SHIFT 8
 #define MA_SLOT_ORIGIN ((unsigned)3 << MA_SLOT_ORIGIN_SHIFT)
-#define MA_SLOT_LIFE ((unsigned)1 << 10)
+#define MA_SLOT_LIFE MA_CANARY_STRIDE
 #define MA_SLOT_LIVES ((unsigned)0xfc00)
 
 /* Flags of a slab. */
-#define MA_SLAB_FILLED 1u  /* slots are zeroed when freed and verified before reuse */
+#define MA_SLAB_FILLED 1u  /* all of a slot is zeroed when freed and verified before reuse */
 #define MA_SLAB_TRACED 2u  /* stacks are recorded */
 #define MA_SLAB_GUARDED 4u /* the last page of the block is a guard */
 #define MA_SLAB_CLOSE 8u   /* every proof looks at all that is behind the canary */
 
 #define MA_SLAB_PENDING ((uintptr_t)1)
 
-/* User addresses have 47 bits, or 48. */
-#define MA_SLAB_SECRET_BITS 16
+/* Of addresses in the program's half; what is above has place for a secret, and for a life. */
+#define MA_SLAB_ADDR_BITS 48
+#define MA_SLAB_SECRET_BITS 10
 
 /* Numbers of recorded stacks, 0 for none. */
 struct ma_trace {
@@ -264,7 +265,7 @@ ma_inline void ma_slab_set_phase(struct ma_slab *slab, uint32_t idx, unsigned ph
 
 ma_inline bool ma_slot_is_live(unsigned state)
 {
-	return ma_slot_phase(state) - 1 < MA_SLOT_WIDE;
+	return ma_slot_phase(state) <= MA_SLOT_WIDE;
 }
 
 /* Who made the object; a slot that was never in use has the highest value. */
@@ -281,24 +282,34 @@ ma_inline bool ma_slot_was_used(unsigned state)
 /* The high byte of the next life of a slot. */
 ma_inline unsigned ma_slot_next_life(unsigned state)
 {
-	return (state + ma_canary.stride * MA_SLOT_LIFE) & MA_SLOT_LIVES;
+	return (state + ma_canary.stride) & MA_SLOT_LIVES;
 }
 
-/* The address of a slot's state, and the secret of its slab in the bits that no address has. */
-ma_inline uintptr_t ma_slab_where(const struct ma_slab *slab, uint32_t idx)
+/*
+ * What the canaries of a slot depend on in the life that @state tells:
+ * [ life (6 bits) | secret of the slab | address of the slot's state (48 bits) ].
+ */
+ma_inline uintptr_t ma_slab_secret(const struct ma_slab *slab, size_t idx, unsigned state)
 {
-	return slab->where + idx * sizeof(uint16_t);
+	return (slab->where + idx * sizeof(uint16_t)) ^
+	       ((uintptr_t)(state & MA_SLOT_LIVES) << MA_SLAB_ADDR_BITS);
 }
 
-ma_inline _Atomic uint16_t *ma_slot_state_at(uintptr_t where)
+ma_inline _Atomic uint16_t *ma_slot_state_at(uintptr_t secret)
 {
-	return (_Atomic uint16_t *)(where << MA_SLAB_SECRET_BITS >> MA_SLAB_SECRET_BITS);
+	return (_Atomic uint16_t *)(secret & (((uintptr_t)1 << MA_SLAB_ADDR_BITS) - 1));
 }
 
-/* What the canaries of a slot depend on in its present life. */
-ma_inline uint64_t ma_slot_secret(uintptr_t where, unsigned state)
+/* The same slot's in its next life. */
+ma_inline uintptr_t ma_slot_next_secret(uintptr_t secret)
 {
-	return where ^ ((uint64_t)(state & MA_SLOT_LIVES) << 48);
+	return secret + ((uintptr_t)ma_canary.stride << MA_SLAB_ADDR_BITS);
+}
+
+/* The high byte of the state of a slot that has this secret. */
+ma_inline unsigned ma_slot_life_of(uintptr_t secret)
+{
+	return (unsigned)(secret >> MA_SLAB_ADDR_BITS) & MA_SLOT_LIVES;
 }
 
 /*
@@ -306,8 +317,8 @@ ma_inline uint64_t ma_slot_secret(uintptr_t where, unsigned state)
  */
 ma_inline unsigned ma_slab_phase_of(struct ma_slab *slab, uint32_t idx, size_t slack)
 {
-	if (ma_likely(slack + 1 < MA_SLOT_WIDE))
-		return (unsigned)slack + 1;
+	if (ma_likely(slack < MA_SLOT_WIDE))
+		return (unsigned)slack;
 	atomic_store_explicit(&slab->wide[idx], (uint32_t)slack, memory_order_release);
 	return MA_SLOT_WIDE;
 }
@@ -318,7 +329,7 @@ ma_inline uint32_t ma_slab_slack(const struct ma_slab *slab, uint32_t idx, unsig
 	unsigned phase = ma_slot_phase(state);
 
 	if (ma_likely(phase != MA_SLOT_WIDE))
-		return phase - 1;
+		return phase;
 	return atomic_load_explicit(&slab->wide[idx], memory_order_relaxed);
 }
 
@@ -338,6 +349,26 @@ ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, 
 	ma_canary_put(ptr + size, secret);
 }
 
+/* What of a slot is zeroed when it is freed, and verified (S6). */
+ma_inline struct ma_fill ma_slab_fill(const struct ma_slab *slab)
+{
+	return ma_fill_of(slab->slot, (slab->flags & MA_SLAB_FILLED) != 0);
+}
+
+ma_inline bool ma_slab_is_zero(const struct ma_slab *slab, uint32_t idx)
+{
+	const struct ma_fill fill = ma_slab_fill(slab);
+
+	return ma_fill_is_zero(ma_slab_slot_ptr(slab, idx), &fill);
+}
+
+ma_inline void ma_slab_zero(const struct ma_slab *slab, uint32_t idx)
+{
+	const struct ma_fill fill = ma_slab_fill(slab);
+
+	ma_fill_zero(ma_slab_slot_ptr(slab, idx), &fill);
+}
+
 /**
  * ma_slab_arm() - slot @idx, just taken, becomes a live object of @size bytes. Reports a write
  * after free.
@@ -347,9 +378,9 @@ ma_inline void *ma_slab_arm(struct ma_slab *slab, uint32_t idx, size_t size)
 	unsigned state = ma_slot_next_life(ma_slab_load(slab, idx));
 	char *ptr = ma_slab_slot_ptr(slab, idx);
 
-	if ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))
+	if (ma_unlikely(!ma_slab_is_zero(slab, idx)))
 		ma_slab_damaged(slab, idx);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, idx), state));
+	ma_canary_put(ptr + size, ma_slab_secret(slab, idx, state));
 	state |= ma_slab_phase_of(slab, idx, slab->slot - MA_CANARY - size);
 	ma_slab_store(slab, idx, state);
 	return ptr;
@@ -371,17 +402,15 @@ ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
 }
 
 /**
- * ma_slab_retire() - a live slot in @state ceases to be: zeroed where slots are filled. Owner only.
+ * ma_slab_retire() - a live slot in @state ceases to be: it is zeroed (S6). Owner only.
  */
 ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx, unsigned state)
 {
 	unsigned life = state & ~0xffu;
 
-	if (ma_likely(slab->flags & MA_SLAB_FILLED)) {
-		ma_slab_store(slab, idx, life | MA_SLOT_LEAVING);
-		atomic_signal_fence(memory_order_seq_cst);
-		ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
-	}
+	ma_slab_store(slab, idx, life | MA_SLOT_LEAVING);
+	atomic_signal_fence(memory_order_seq_cst);
+	ma_slab_zero(slab, idx);
 	ma_slab_store(slab, idx, life | MA_SLOT_RETIRED);
 }
 
@@ -412,7 +441,7 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 	slot->slack = ma_slab_slack(slab, idx, state);
 	size = ma_slot_size(slab, *slot);
 	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size,
-					 ma_slot_secret(ma_slab_where(slab, idx), state)) ||
+					 ma_slab_secret(slab, idx, state)) ||
 			!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
 		return MA_PROOF_OVERRUN;
 	if (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))

@@ -15,6 +15,14 @@ static bool is_zero(const char *ptr, size_t size)
 	return true;
 }
 
+/* S6 */
+static bool is_filled(const struct ma_slab *slab, const char *ptr)
+{
+	if (slab->flags & MA_SLAB_FILLED)
+		return is_zero(ptr, slab->slot);
+	return is_zero(ptr, 16) && is_zero(ptr + slab->slot - 16, 16);
+}
+
 static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned state)
 {
 	struct ma_slot slot = {idx, ma_slab_slack(slab, idx, state), state};
@@ -26,7 +34,7 @@ static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned
 	if (ma_slab_is_remote(slab, idx))
 		return NULL;
 	size = ma_slot_size(slab, slot);
-	if (!ma_canary_intact(ptr + size, ma_slot_secret(ma_slab_where(slab, idx), state)))
+	if (!ma_canary_intact(ptr + size, ma_slab_secret(slab, idx, state)))
 		return "S5 canaries are intact";
 	if (!ma_slot_tail_intact(ptr, slab->slot, slot.slack))
 		return "S5 the end of a slot is zero";
@@ -46,11 +54,11 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 {
 	unsigned state = ma_slab_load(slab, idx);
 	unsigned phase = ma_slot_phase(state);
-	bool filled = (slab->flags & MA_SLAB_FILLED) && was_handed_out(slab, idx);
+	bool filled = was_handed_out(slab, idx);
 
 	if (phase > MA_SLOT_RETIRED)
 		return "S4 states are free, retired or live";
-	if (!ma_slot_is_live(state) && filled && !is_zero(ma_slab_slot_ptr(slab, idx), slab->slot))
+	if (!ma_slot_is_live(state) && filled && !is_filled(slab, ma_slab_slot_ptr(slab, idx)))
 		return "S6 free and retired slots are zero";
 	if (phase == MA_SLOT_FREE) {
 		tally->free++;

@@ -28,31 +28,51 @@ bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t si
 }
 
 /* A canary of any life: a thread that vanished in a fork had another stride than there is now. */
-static bool is_canary(uintptr_t where, const char *at)
+static bool is_canary(const struct ma_slab *slab, uint32_t idx, const char *at)
 {
 	for (unsigned life = 0; life <= MA_SLOT_LIVES; life += MA_SLOT_LIFE)
-		if (ma_canary_intact(at, ma_slot_secret(where, life)))
+		if (ma_canary_intact(at, ma_slab_secret(slab, idx, life)))
 			return true;
 	return false;
 }
 
-/* Its owner may have put the canary, and not be at the state yet (S8): nothing else is there. */
+/* The first byte from @at on that is filled (S6) and not zero; the slot's size if there is none. */
+static size_t first_written(const struct ma_slab *slab, const char *ptr, size_t at)
+{
+	size_t last = slab->slot - MA_ALIGN;
+
+	if (slab->flags & MA_SLAB_FILLED)
+		return at + first_difference(ptr + at, slab->slot - at);
+	for (; at < MA_ALIGN; at++)
+		if (ptr[at] != 0)
+			return at;
+	at = ma_max(at, last);
+	return at + first_difference(ptr + at, slab->slot - at);
+}
+
+/*
+ * Its owner may have put the canary, and not be at the state yet (S8): nothing else is there. Of
+ * the canary, the end may be all that lies where slots are filled.
+ */
 static bool is_being_armed(const struct ma_slab *slab, uint32_t idx, unsigned state)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, idx);
-	size_t at = first_difference(ptr, slab->slot);
-	size_t behind = at + MA_CANARY;
+	size_t at = first_written(slab, ptr, 0);
+	size_t from = at - ma_min(at, MA_CANARY - 1);
 
-	if (ma_slot_is_live(state) || behind > slab->slot)
+	if (ma_slot_is_live(state))
 		return false;
-	return is_canary(ma_slab_where(slab, idx), ptr + at) &&
-	       first_difference(ptr + behind, slab->slot - behind) == slab->slot - behind;
+	for (size_t p = from; p <= at && p + MA_CANARY <= slab->slot; p++)
+		if (is_canary(slab, idx, ptr + p) &&
+		    first_written(slab, ptr, p + MA_CANARY) == slab->slot)
+			return true;
+	return false;
 }
 
 /* Free or retired, and known to have been zeroed. */
 static bool must_be_zero(const struct ma_slab *slab, unsigned state)
 {
-	return (slab->flags & MA_SLAB_FILLED) && (slab->zero || ma_slot_was_used(state));
+	return slab->zero || ma_slot_was_used(state);
 }
 
 static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_slot *slot)
@@ -69,12 +89,12 @@ static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_sl
 		if (slot->slack > slab->slot - MA_CANARY)
 			return MA_PROOF_OK;
 		size = ma_slot_size(slab, *slot);
-		if (ma_canary_intact(ptr + size, ma_slot_secret(ma_slab_where(slab, idx), slot->state)) &&
+		if (ma_canary_intact(ptr + size, ma_slab_secret(slab, idx, slot->state)) &&
 		    ma_slab_tail_is_zero(slab, ptr, size))
 			return MA_PROOF_OK;
 		return MA_PROOF_OVERRUN;
 	}
-	if (!must_be_zero(slab, slot->state) || ma_fill_is_zero(ptr, slab->slot) ||
+	if (!must_be_zero(slab, slot->state) || ma_slab_is_zero(slab, idx) ||
 	    is_being_armed(slab, idx, slot->state))
 		return MA_PROOF_OK;
 	return MA_PROOF_WRITTEN;
@@ -186,7 +206,7 @@ static bool blame_left(const struct ma_slab *slab, uint32_t idx)
 static void report_damage(const struct ma_slab *slab, uint32_t idx)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, idx);
-	size_t at = first_difference(ptr, slab->slot);
+	size_t at = first_written(slab, ptr, 0);
 	size_t shown = ma_min(at, slab->slot - sizeof(uint64_t));
 	bool behind = is_from_behind(slab, ptr);
 	struct ma_violation v = {
@@ -206,7 +226,7 @@ void ma_slab_damaged(const struct ma_slab *slab, uint32_t idx)
 {
 	if (!blame_left(slab, idx))
 		report_damage(slab, idx);
-	ma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);
+	ma_slab_zero(slab, idx);
 }
 
 /* Where the bytes begin that must be zero. */
@@ -254,14 +274,14 @@ static void repair(const struct ma_slab *slab, struct ma_slot slot)
 
 	if (slab->flags & MA_SLAB_FILLED)
 		memset(ptr + size, 0, slab->slot - size);
-	ma_slab_seal(slab, ptr, size, ma_slot_secret(ma_slab_where(slab, slot.idx), slot.state));
+	ma_slab_seal(slab, ptr, size, ma_slab_secret(slab, slot.idx, slot.state));
 }
 
 void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, slot.idx);
 	const char *end = ptr + ma_slot_size(slab, slot);
-	uint64_t expected = ma_canary_at(end, ma_slot_secret(ma_slab_where(slab, slot.idx), slot.state));
+	uint64_t expected = ma_canary_at(end, ma_slab_secret(slab, slot.idx, slot.state));
 	struct ma_violation v = {
 		.kind = MA_HEAP_OVERFLOW,
 		.ptr = end,

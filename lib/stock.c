@@ -1,7 +1,7 @@
 #include "stock.h"
 
 /* Of large slots, too, so many are at hand. */
-#define LEAST 4
+#define LEAST 8
 
 const struct ma_stock ma_stock_none;
 
@@ -11,11 +11,11 @@ void ma_stock_init(struct ma_stock *stock, const struct ma_stock_config *config,
 	size_t slot = ma_class_slot(class_idx);
 	size_t entries = ma_min(ma_max(config->bytes / slot, LEAST), ma_min(config->entries, MA_STOCK));
 
-	stock->quiet = (int32_t)ma_min(config->quiet, entries / 2);
-	stock->ready = -stock->quiet;
-	stock->room = (int32_t)entries;
-	stock->slot = (uint32_t)slot;
-	stock->fill = slot <= policy->fill_max ? (uint32_t)slot : 0;
-	stock->stacked = config->quiet == 0;
+	stock->quiet = (uint32_t)ma_min(config->quiet, entries / 4);
+	stock->batch = (uint32_t)(entries / 4);
+	stock->limit = -(int64_t)(stock->quiet * sizeof(struct ma_stocked));
+	stock->bound = (int64_t)(entries * sizeof(struct ma_stocked));
+	stock->last = (uint32_t)(slot - MA_CANARY);
+	stock->fill = ma_fill_of(slot, slot <= policy->fill_max);
 	stock->class_idx = (uint8_t)class_idx;
 }

@@ -6,12 +6,12 @@
  * and a slot is not used again before others have been. What is too many goes back to the slabs,
  * what is lacking comes from them, many at a time.
  *
- *      in order    take <- [ oldest | ... | youngest ] <- put       quiet ones stay behind
- *      at once     [ oldest | ... | youngest ] <-> put, take        where nothing is to wait
+ *      take <- [ oldest | ... | youngest ] <- put       quiet ones stay behind
  *
  * Rules:
  *   K1  Entries are distinct retired slots, of slabs of the class that belong to the same heap.
- *   K2  ready + quiet is the number of entries, and with room the capacity.
+ *   K2  limit is the tail less the quiet entries, bound the head and the capacity: so there are at
+ *       most as many as that, and while there are no more than the quiet ones, none is ready.
  *
  * Locks: none; the heap's thread. Cost: a few loads and stores.
  * Rejected: a list through the slots (a write after free becomes a write to our list); one queue
@@ -28,30 +28,31 @@
 #define MA_STOCK 64
 
 struct ma_stocked {
-	char *ptr;       /* the slot */
-	uintptr_t where; /* of its state (slab.h) */
+	char *ptr;        /* the slot */
+	uintptr_t secret; /* of its next life, with the address of its state (slab.h) */
 };
 
+/* Places count on and on, in bytes; an entry is at its place modulo the size of the ring. */
 struct ma_stock {
-	int32_t ready; /* entries that may be taken; negative while fewer than the quiet wait */
-	int32_t room;  /* entries that may be put */
-	uint32_t head; /* the oldest: its offset in entry, bytes */
-	uint32_t tail; /* where the next one goes, likewise */
-	uint32_t slot; /* bytes; fixed */
-	uint32_t fill; /* the same where slots are filled, else 0; fixed */
-	int32_t quiet; /* K2; fixed */
-	bool stacked;  /* the youngest is taken first; fixed */
-	uint8_t class_idx;
+	int64_t head;  /* of the oldest entry */
+	int64_t limit; /* entries in front of it may be taken (K2) */
+	int64_t tail;  /* where the next one goes */
+	int64_t bound; /* where none may go any more (K2) */
+	uint32_t last; /* bytes of a slot, less its canary; fixed */
+	struct ma_fill fill; /* what of a slot is zero (S6); fixed */
+	uint32_t quiet;      /* entries; fixed */
+	uint32_t batch;      /* entries that come at once; fixed */
+	uint8_t class_idx;   /* fixed */
 	struct ma_stocked entry[MA_STOCK];
 };
 
-/* Nothing to take, no room: stands where there is no stock. */
+/* Nothing ready, no room: stands where there is no stock. */
 extern const struct ma_stock ma_stock_none;
 
 struct ma_stock_config {
 	size_t entries; /* at most; 0: there are no stocks */
 	size_t bytes;   /* of all slots of one stock, at most, but for the least number of them */
-	size_t quiet;   /* entries that stay behind, if that many fit twice */
+	size_t quiet;   /* entries that stay behind, if there is room for four times that */
 };
 
 /** ma_stock_init() - empty; the memory is zero. */
@@ -61,54 +62,48 @@ void ma_stock_init(struct ma_stock *stock, const struct ma_stock_config *config,
 /** ma_stock_count() - entries. */
 ma_inline uint32_t ma_stock_count(const struct ma_stock *stock)
 {
-	return (uint32_t)(stock->ready + stock->quiet);
+	return (uint32_t)(stock->tail - stock->head) / (uint32_t)sizeof(struct ma_stocked);
 }
 
-/** ma_stock_step() - the place @n places on from a place. */
-ma_inline uint32_t ma_stock_step(uint32_t at, uint32_t n)
+/** ma_stock_is_ready() - whether one may be taken. */
+ma_inline bool ma_stock_is_ready(const struct ma_stock *stock)
 {
-	return (at + n * (uint32_t)sizeof(struct ma_stocked)) %
-	       (MA_STOCK * sizeof(struct ma_stocked));
+	return stock->head < stock->limit;
+}
+
+/** ma_stock_is_full() - whether none may be put. */
+ma_inline bool ma_stock_is_full(const struct ma_stock *stock)
+{
+	return stock->tail >= stock->bound;
 }
 
 /** ma_stock_at() - the entry at a place. */
-ma_inline struct ma_stocked *ma_stock_at(const struct ma_stock *stock, uint32_t at)
+ma_inline struct ma_stocked *ma_stock_at(const struct ma_stock *stock, int64_t place)
 {
-	return (struct ma_stocked *)((uintptr_t)stock->entry + at);
+	uintptr_t ring = (uintptr_t)stock->entry;
+
+	return (struct ma_stocked *)(ring + (uint64_t)place % (MA_STOCK * sizeof(struct ma_stocked)));
 }
 
 /** ma_stock_put() - a retired slot waits; there is room. */
-ma_inline void ma_stock_put(struct ma_stock *stock, char *ptr, uintptr_t where)
+ma_inline void ma_stock_put(struct ma_stock *stock, char *ptr, uintptr_t secret)
 {
 	struct ma_stocked *entry = ma_stock_at(stock, stock->tail);
 
+	stock->tail += (int64_t)sizeof(*entry);
+	stock->limit += (int64_t)sizeof(*entry);
 	entry->ptr = ptr;
-	entry->where = where;
-	stock->tail = ma_stock_step(stock->tail, 1);
-	stock->ready++;
-	stock->room--;
+	entry->secret = secret;
 }
 
-/** ma_stock_take_oldest() - the slot that has waited longest; there is one. */
-ma_inline struct ma_stocked ma_stock_take_oldest(struct ma_stock *stock)
-{
-	uint32_t at = stock->head;
-
-	stock->head = ma_stock_step(at, 1);
-	stock->ready--;
-	stock->room++;
-	return *ma_stock_at(stock, at);
-}
-
-/** ma_stock_take() - the slot that is next; there is one. */
+/** ma_stock_take() - the slot that has waited longest; there is one. */
 ma_inline struct ma_stocked ma_stock_take(struct ma_stock *stock)
 {
-	if (ma_likely(!stock->stacked))
-		return ma_stock_take_oldest(stock);
-	stock->tail = ma_stock_step(stock->tail, MA_STOCK - 1);
-	stock->ready--;
-	stock->room++;
-	return *ma_stock_at(stock, stock->tail);
+	const struct ma_stocked *entry = ma_stock_at(stock, stock->head);
+
+	stock->head += (int64_t)sizeof(*entry);
+	stock->bound += (int64_t)sizeof(*entry);
+	return *entry;
 }
 
 /** ma_stock_check() - NULL, or the text of the rule that is broken. */

@@ -2,7 +2,7 @@
 
 static const struct ma_stocked *entry_of(const struct ma_stock *stock, uint32_t i)
 {
-	return ma_stock_at(stock, ma_stock_step(stock->head, i));
+	return ma_stock_at(stock, stock->head + (int64_t)(i * sizeof(struct ma_stocked)));
 }
 
 static bool is_repeated(const struct ma_stock *stock, uint32_t i)
@@ -15,14 +15,14 @@ static bool is_repeated(const struct ma_stock *stock, uint32_t i)
 
 const char *ma_stock_check(const struct ma_stock *stock)
 {
-	int64_t n = (int64_t)stock->ready + stock->quiet;
+	uint32_t n = ma_stock_count(stock);
 
-	if (n < 0 || stock->room < 0 || n + stock->room > MA_STOCK ||
-	    stock->head >= sizeof(stock->entry) ||
-	    stock->tail != ma_stock_step(stock->head, (uint32_t)n))
-		return "K2 the counts of a stock are those of its entries";
-	for (uint32_t i = 0; i < (uint32_t)n; i++) {
-		unsigned state = atomic_load(ma_slot_state_at(entry_of(stock, i)->where));
+	if (stock->tail < stock->head || stock->tail > stock->bound ||
+	    (size_t)(stock->bound - stock->head) > sizeof(stock->entry) ||
+	    stock->tail - stock->limit != (int64_t)(stock->quiet * sizeof(struct ma_stocked)))
+		return "K2 the places of a stock are as far apart as they should be";
+	for (uint32_t i = 0; i < n; i++) {
+		unsigned state = atomic_load(ma_slot_state_at(entry_of(stock, i)->secret));
 
 		if (ma_slot_phase(state) != MA_SLOT_RETIRED)
 			return "K1 what is in stock is retired";
