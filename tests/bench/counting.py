@@ -1,0 +1,147 @@
+"""Run a command and count what it took: time, cycles, instructions, memory, page faults.
+
+The kernel counts cycles and instructions of the command, its children and its threads from the moment that the
+command is executed (perf_event_open); where that is not permitted, they are None.
+
+A process' peak memory begins with that of the process that executed it. So that Python's is not what is told of a
+small program, a shell starts the command and ends at once, and this process adopts the command and waits for it.
+"""
+
+import contextlib
+import ctypes
+import os
+import platform
+import shlex
+import signal
+import struct
+import subprocess
+import threading
+import time
+
+PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}.get(platform.machine())
+PERF_TYPE_HARDWARE, CYCLES, INSTRUCTIONS = 0, 0, 1
+DISABLED, INHERIT, NOT_USER, NOT_KERNEL, NOT_HYPERVISOR, ENABLE_ON_EXEC = (1 << bit for bit in (0, 1, 4, 5, 6, 12))
+TOTAL_TIMES = 3  # read_format: time enabled, time running
+EVENTS = {
+    "cycles_user": (CYCLES, NOT_KERNEL),
+    "cycles_kernel": (CYCLES, NOT_USER),
+    "instructions_user": (INSTRUCTIONS, NOT_KERNEL),
+    "instructions_kernel": (INSTRUCTIONS, NOT_USER),
+}
+PR_SET_CHILD_SUBREAPER = 36
+SUMMED = ("wall", "user", "system", "faults", *EVENTS)
+NO_PRELOAD = "ERROR: ld.so: object"
+LOG_BYTES = 4096
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Failed(Exception):
+    """A command did not do what it should; str() tells what, in a few words."""
+
+
+def perf_event_open(pid, config, flags):
+    """A file descriptor that counts the process, or None where that is not permitted."""
+    flags |= DISABLED | INHERIT | NOT_HYPERVISOR | ENABLE_ON_EXEC
+    attributes = struct.pack("=IIQQQQQIIQQ", PERF_TYPE_HARDWARE, 72, config, 0, 0, TOTAL_TIMES, flags, 0, 0, 0, 0)
+    fd = libc.syscall(PERF_EVENT_OPEN, attributes, pid, -1, -1, 8) if PERF_EVENT_OPEN else -1
+    return fd if fd >= 0 else None
+
+
+def counted(fd):
+    """The count, extrapolated where the counter was shared; None where it never ran."""
+    count, enabled, running = struct.unpack("=QQQ", os.read(fd, 24))
+    return round(count * enabled / running) if running else None
+
+
+def adopt_orphans():
+    """Be the parent of processes whose parent ends."""
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def assignments(environment):
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+
+
+class Command:
+    """A command that runs; finish() waits for it.
+
+    environment is all that it gets; own is added for it alone, not for the shell that starts it.
+    """
+
+    def __init__(self, argv, *, environment, own, directory, stdin="/dev/null", stdout="/dev/null", timeout=60.0):
+        adopt_orphans()
+        self.argv = [str(word) for word in argv]
+        self.log = os.path.join(directory, "stderr")
+        files = f"<{shlex.quote(str(stdin))} >{shlex.quote(str(stdout))} 2>{shlex.quote(self.log)}"
+        script = f'read go; {assignments(own)} "$@" {files} & echo $!'
+        self.shell = subprocess.Popen(["/bin/sh", "-c", script, "sh", *self.argv], env=environment, cwd=directory,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self.counters = {name: perf_event_open(self.shell.pid, *event) for name, event in EVENTS.items()}
+        self.timer = threading.Timer(timeout, self.kill)
+        self.timer.daemon = True
+        self.timer.start()
+        self.begun = time.perf_counter()
+        said, _ = self.shell.communicate(b"go\n")
+        self.pid = int(said)
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.shell.pid, signal.SIGKILL)
+
+    def finish(self):
+        """What it took, as a dictionary; Failed unless it ended well."""
+        _, status, usage = os.wait4(self.pid, 0)
+        wall = time.perf_counter() - self.begun
+        is_late = not self.timer.is_alive()
+        self.timer.cancel()
+        counts = {name: None if fd is None else counted(fd) for name, fd in self.counters.items()}
+        self.close()
+        self.judge(status, is_late)
+        return {"wall": wall, "user": usage.ru_utime, "system": usage.ru_stime, "rss": usage.ru_maxrss * 1024,
+                "faults": usage.ru_minflt + usage.ru_majflt, **counts}
+
+    def close(self):
+        """End what the command left behind, so that it cannot disturb the next."""
+        for fd in filter(None, self.counters.values()):
+            os.close(fd)
+        self.counters = {}
+        self.kill()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-self.shell.pid, 0):
+                pass
+
+    def judge(self, status, is_late):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            said = file.read(LOG_BYTES)
+        code = os.waitstatus_to_exitcode(status)
+        name = os.path.basename(self.argv[0])
+        if NO_PRELOAD in said:
+            raise Failed("the library cannot be preloaded")
+        if is_late:
+            raise Failed(f"{name} took too long")
+        if code != 0:
+            end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            first = said.strip().split("\n")[0]
+            raise Failed(f"{name}: {end}" + (f" ({first})" if first else ""))
+
+
+def total(costs):
+    """Of several commands, one after the other: everything is summed, but memory is the largest."""
+    costs = list(costs)
+    summed = {name: None if any(cost[name] is None for cost in costs) else sum(cost[name] for cost in costs)
+              for name in SUMMED}
+    return {**summed, "rss": max(cost["rss"] for cost in costs)}
+
+
+def unpermitted():
+    """Events that cannot be counted here."""
+    missing = []
+    for name, event in EVENTS.items():
+        fd = perf_event_open(0, *event)
+        if fd is None:
+            missing.append(name)
+        else:
+            os.close(fd)
+    return missing
