@@ -37,7 +37,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Failed(Exception):
-    """A command did not do what it should; str() tells what, in a few words."""
+    """A command did not do what it should; str() tells what, in a few words; code is its exit code, if it has one."""
+
+    def __init__(self, what, code=None):
+        super().__init__(what)
+        self.code = code
 
 
 def perf_event_open(pid, config, flags):
@@ -124,7 +128,7 @@ class Command:
         if code != 0:
             end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             first = said.strip().split("\n")[0]
-            raise Failed(f"{name}: {end}" + (f" ({first})" if first else ""))
+            raise Failed(f"{name}: {end}" + (f" ({first})" if first else ""), code)
 
 
 def total(costs):
