@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What programs cost under memalloc and under other allocators.
 
 compare.py --preload LIBRARY [--programs DIRECTORY] [--traces DIRECTORY] [--rounds N] [--only NAMES] ...

@@ -4,7 +4,7 @@ The kernel counts cycles and instructions of the command, its children and its t
 command is executed (perf_event_open); where that is not permitted, they are None.
 
 A process' peak memory begins with that of the process that executed it. So that Python's is not what is told of a
-small program, a shell starts the command and ends at once, and this process adopts the command and waits for it.
+small program, a shell starts the command and ends before that runs, and this process adopts it and waits for it.
 """
 
 import contextlib
@@ -64,8 +64,8 @@ def adopt_orphans():
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def assignments(environment):
-    return " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+def exports(environment):
+    return " ".join(f"export {name}={shlex.quote(value)};" for name, value in environment.items())
 
 
 class Command:
@@ -79,20 +79,22 @@ class Command:
         self.argv = [str(word) for word in argv]
         self.log = os.path.join(directory, "stderr")
         files = f"<{shlex.quote(str(stdin))} >{shlex.quote(str(stdout))} 2>{shlex.quote(self.log)}"
-        script = f'read go; {assignments(own)} "$@" {files} & echo $!'
-        self.shell = subprocess.Popen(["/bin/sh", "-c", script, "sh", *self.argv], env=environment, cwd=directory,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        self.counters = {name: perf_event_open(self.shell.pid, *event) for name, event in EVENTS.items()}
-        self.timer = threading.Timer(timeout, self.kill)
-        self.timer.daemon = True
-        self.timer.start()
-        self.begun = time.perf_counter()
-        said, _ = self.shell.communicate(b"go\n")
-        self.pid = int(said)
+        script = f'exec 3<&0; (read go <&3; {exports(own)} exec "$@" 3<&- {files}) & echo $!'
+        with subprocess.Popen(["/bin/sh", "-c", script, "sh", *self.argv], env=environment, cwd=directory,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as shell:
+            self.session = shell.pid
+            self.pid = int(shell.stdout.readline())
+            shell.wait()
+            self.counters = {name: perf_event_open(self.pid, *event) for name, event in EVENTS.items()}
+            self.timer = threading.Timer(timeout, self.kill)
+            self.timer.daemon = True
+            self.timer.start()
+            self.begun = time.perf_counter()
+            shell.stdin.write(b"go\n")
 
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.shell.pid, signal.SIGKILL)
+            os.killpg(self.session, signal.SIGKILL)
 
     def finish(self):
         """What it took, as a dictionary; Failed unless it ended well."""
@@ -113,7 +115,7 @@ class Command:
         self.counters = {}
         self.kill()
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-self.shell.pid, 0):
+            while os.waitpid(-self.session, 0):
                 pass
 
     def judge(self, status, is_late):

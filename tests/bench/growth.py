@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """How the cost of an operation grows: with threads, with live objects, with the bytes of the heap.
 
 growth.py --preload LIBRARY --programs DIRECTORY [--only threads,live,heap] [--rounds N] [--memory BYTES] ...
@@ -91,7 +91,7 @@ def measure_kind(kind, found, program, options, base):
                     values[name].append(value)
                     curve.last = (point, rss)
                 except counting.Failed as why:
-                    curve.end = "enough" if why.code == POLITE else f"failed: {why}"
+                    curve.end = "enough" if why.code == POLITE else f"failed at {label(kind, point)}: {why}"
         for name, some in values.items():
             if some and not curves[name].end:
                 curves[name].points[point] = statistics.median(some)
@@ -116,8 +116,9 @@ def report(data):
     lines = []
     for kind, curves in data["curves"].items():
         lines += [f"Nanoseconds of CPU time per operation, by {TITLES[kind]}:", "", *kind_table(kind, curves), ""]
-        lines += tables.listed("Failed:", [f"{name}: {curve['end']}" for name, curve in curves.items()
-                                           if curve["end"].startswith("failed")])
+        ends = {name: curve["end"] for name, curve in curves.items()}
+        lines += tables.listed("Failed:", [f"{name}: {end.removeprefix('failed ')}" for name, end in ends.items()
+                                           if end.startswith("failed")])
     return lines + tables.listed("Not there:", data["missing"])
 
 
