@@ -33,7 +33,7 @@ TITLES = {"threads": "threads", "live": "live objects", "heap": "bytes in the he
 POLITE = 77
 UNITS = [(1 << 30, " GiB"), (1 << 20, " MiB")]
 TIMEOUT = 600
-COLOURS = ["#8c959f", "#60a5fa", "#2563eb", "#1e3a8a", "#e8912d", "#2a9d55", "#d6409f", "#a475f9", "#b8860b", "#0ea5a5"]
+COLOURS = ["#8c959f", "#60a5fa", "#2563eb", "#0891b2", "#e8912d", "#2a9d55", "#d6409f", "#a475f9", "#b8860b", "#64748b"]
 
 
 def label(kind, point):

@@ -1,4 +1,4 @@
-"""Pictures as SVG that can be read on light and on dark pages."""
+"""Pictures as SVG, light or dark as the reader's system is; they have a background of their own, should a page differ."""
 
 from html import escape
 
@@ -6,26 +6,29 @@ import results
 
 WIDTH = 860
 STYLE = """
+.page { fill: #ffffff }
 text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px } .small { font-size: 12px; fill: #59636e }
 .ours { fill: #2563eb; stroke: #2563eb } .peer { fill: #8c959f; stroke: #8c959f } .bound { fill: none; stroke: #8c959f; stroke-dasharray: 3 2 }
 .pale { fill-opacity: .4; stroke-opacity: .5 } .rule { stroke: #59636e; stroke-dasharray: 2 3 } .axis { stroke: #d1d9e0 }
 .strong { font-weight: 600 } .curve { fill: none; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .small { fill: #9198a1 }
+.page { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 }
 .ours { fill: #6ea8fe; stroke: #6ea8fe } .peer { fill: #6e7681; stroke: #6e7681 } .bound { stroke: #6e7681 }
 .rule { stroke: #9198a1 } .axis { stroke: #3d444d }
 }
 """
 MOST = 3.0  # longer bars are cut off
 ROW, BAR = 34, 11
-NAMES, PANEL, GAP = 130, 300, 65
+NAMES, PANEL, GAP = 130, 262, 100
 TOP = 62
+NUMBER = 32  # how wide a number is
 
 
-def svg(height, parts, style=""):
+def svg(height, parts):
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
-    return "\n".join([head, f"<style>{STYLE}{style}</style>", *parts, "</svg>", ""])
+    page = f'<rect width="{WIDTH}" height="{height}" rx="6" class="page"/>'
+    return "\n".join([head, f"<style>{STYLE}</style>", page, *parts, "</svg>", ""])
 
 
 def text(x, y, words, kind="", anchor="start"):
@@ -47,10 +50,11 @@ def bar(x, y, height, mean, longest, kind):
     """A bar and its number behind it."""
     if mean is None:
         return [text(x + 4, y + height, "failed", "small")]
-    width = min(mean.value, longest) / longest * PANEL
+    width, one = min(mean.value, longest) / longest * PANEL, PANEL / longest
+    end = one if one - NUMBER < width < one else width  # not across the rule at 1
     partly = f" ({mean.n} of {mean.of})" if mean.n < mean.of else ""
     return [f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}" rx="1.5" class="{kind}"/>',
-            text(x + width + 5, y + height - 0.5, f"{mean.value:.2f}{partly}", "small")]
+            text(x + end + 5, y + height - 0.5, f"{mean.value:.2f}{partly}", "small")]
 
 
 def panel(found, x, title, metric, series):
@@ -85,7 +89,7 @@ def bars(data):
         kind = "strong" if kind_of(name) == "ours" else ""
         parts.append(text(NAMES - 10, TOP + row * ROW + BAR + 5, name, kind, "end"))
     bottom = TOP + len(found.allocators) * ROW
-    note = f"Geometric means of medians of {data['rounds']} rounds; shorter is better."
+    note = f"Geometric means of medians of {results.rounds_text(data)}; shorter is better."
     if any(name in results.BOUNDS for name in found.allocators):
         note += " Dashed: bounds, which never free (bump) or check and return nothing (lifo)."
     return svg(bottom + 34, [*parts, text(left, bottom + 20, note, "small")])

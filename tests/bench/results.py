@@ -35,6 +35,10 @@ METRICS = {
 }
 
 
+def rounds_text(data):
+    return "1 round" if data["rounds"] == 1 else f"{data['rounds']} rounds"
+
+
 @dataclass
 class Cell:
     """A workload under an allocator."""

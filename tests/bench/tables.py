@@ -78,9 +78,13 @@ def listed(head, lines):
     return [head, "", *(f"- {line}" for line in lines), ""] if lines else []
 
 
+def failures(found):
+    return listed("Failed:", [f"{workload}: {name}: {why}" for workload, name, why in found.failures()])
+
+
 def introduction(found):
     data = found.data
-    ran = f"{len(found.workloads)} workloads, medians of {data['rounds']} rounds, on {data['machine']}"
+    ran = f"{len(found.workloads)} workloads, medians of {results.rounds_text(data)}, on {data['machine']}"
     lines = [f"{ran}. Ratios to {found.base}, geometric means; less is better; sorted by {found.metrics[0]}."]
     if any(name in found.allocators for name in results.BOUNDS):
         notes = "; ".join(f"{name}: {NOTES[name]}" for name in results.BOUNDS if name in found.allocators)
@@ -96,14 +100,14 @@ def report(data, details=True):
     if data["runs"]:
         found = results.Results(data)
         if not found.metrics:
-            return [*lines, "Nothing ran.", *listed("", [f"{workload}: {name}: {why}" for workload, name, why in found.failures()])]
+            return ["Nothing ran.", "", *failures(found)]
         lines += introduction(found)
         groups = found.groups
         for group in ([results.ALL] if len(groups) > 1 else []) + groups:
             lines += [f"{TITLES[group]} ({len(found.members(group))}):", "", *group_table(found, group), ""]
         for metric in found.metrics if details else []:
             lines += [f"Each workload, {metric}:", "", *workload_table(found, metric), ""]
-        lines += listed("Failed:", [f"{workload}: {name}: {why}" for workload, name, why in found.failures()])
+        lines += failures(found)
     if data.get("startup"):
         lines += ["Start-up of a program that does nothing:", "", *startup_table(data["startup"]), ""]
     lines += listed("Not there:", data["missing"])
