@@ -103,21 +103,23 @@ def syscalls_of(path, own, base):
 
 
 def startup(found, programs, base):
-    """Name -> what it takes to start and end a program that does nothing."""
+    """Name -> what it takes to start and end a program that does nothing, for those under which it does."""
     empty = os.path.join(os.path.abspath(programs or ""), "empty")
     path = empty if os.path.exists(empty) else "/bin/true"
     # A program of its own, so glibc need not go before anything.
     own = {name: {} if one is preloads.GLIBC else one for name, (one, _) in found.items()}
-    walls = {name: [] for name in found}
-    for number in range(STARTUP_RUNS):
-        for name in rotated(list(found), number):
-            walls[name].append(wall_of(path, {"PATH": workloads.SEARCH, **own[name]}))
     table = {}
     for name in found:
         command = counting.Command([path], environment={"PATH": workloads.SEARCH}, own=own[name], directory=base)
-        table[name] = {"wall": statistics.median(walls[name]), "rss": command.finish()["rss"],
-                       "syscalls": syscalls_of(path, own[name], base)}
-    return table
+        try:
+            table[name] = {"rss": command.finish()["rss"], "syscalls": syscalls_of(path, own[name], base)}
+        except counting.Failed as why:
+            print(f"start-up: {name}: {why}", file=sys.stderr)
+    walls = {name: [] for name in table}
+    for number in range(STARTUP_RUNS if table else 0):
+        for name in rotated(list(table), number):
+            walls[name].append(wall_of(path, {"PATH": workloads.SEARCH, **own[name]}))
+    return {name: {**one, "wall": statistics.median(walls[name])} for name, one in table.items()}
 
 
 # ---- main ------------------------------------------------------------------------------------------------------------

@@ -96,9 +96,16 @@ class Command:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.session, signal.SIGKILL)
 
+    def has_ended(self):
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def finish(self):
         """What it took, as a dictionary; Failed unless it ended well."""
-        _, status, usage = os.wait4(self.pid, 0)
+        try:
+            _, status, usage = os.wait4(self.pid, 0)
+        except BaseException:
+            self.close()
+            raise
         wall = time.perf_counter() - self.begun
         is_late = not self.timer.is_alive()
         self.timer.cancel()

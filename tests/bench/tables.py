@@ -52,7 +52,9 @@ def absolute_text(found, workload, metric):
 def group_table(found, group):
     rows = [["allocator", *found.metrics]]
     for name in found.allocators:
-        rows.append([name, *(mean_text(found.mean(group, name, metric)) for metric in found.metrics)])
+        has_none = all(found.cells[one, name].failed for one in found.members(group))
+        rows.append([name, *(FAILED if has_none else mean_text(found.mean(group, name, metric))
+                             for metric in found.metrics)])
     return table(rows)
 
 

@@ -103,6 +103,7 @@ class Failures(unittest.TestCase):
         self.assertIsNone(found.mean("real", "scudo", "cycles"))
         row = next(line for line in tables.workload_table(found, "cycles") if "real/a" in line)
         self.assertEqual([word.strip() for word in row.split("|")[2:-1]], ["0 M", "failed"])
+        self.assertEqual(tables.group_table(found, "real")[-1].count("failed"), len(found.metrics))
         self.assertIn(">failed<", picture.bars(found.data))
 
     def test_glibc_failed(self):

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -68,9 +69,12 @@ class Session:
 
     def helper(self, argv, stdin="/dev/null"):
         """Run a command that is not counted, without the allocator; what it printed."""
-        with open(stdin, "rb") as file:
-            ran = subprocess.run([str(word) for word in argv], env=self.environment, cwd=self.directory, stdin=file,
-                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+        try:
+            with open(stdin, "rb") as file:
+                ran = subprocess.run([str(word) for word in argv], env=self.environment, cwd=self.directory, stdin=file,
+                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+        except subprocess.TimeoutExpired as why:
+            raise counting.Failed(f"{argv[0]} took too long") from why
         if ran.returncode != 0:
             raise counting.Failed(f"{argv[0]}: exit code {ran.returncode}")
         return ran.stdout
@@ -143,9 +147,9 @@ def redis_client(session, *words, **options):
     return session.helper(["redis-cli", "-s", "socket", *words], **options)
 
 
-def redis_wait(session):
+def redis_wait(session, server):
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not server.has_ended():
         with contextlib.suppress(counting.Failed):
             if redis_client(session, "PING").strip() == b"PONG":
                 return
@@ -158,16 +162,20 @@ def redis(session):
     server = session.start(["redis-server", "--port", "0", "--unixsocket", "socket", "--save", "", "--appendonly",
                             "no", "--enable-debug-command", "yes"])
     try:
-        redis_wait(session)
+        redis_wait(session, server)
         redis_client(session, "--pipe", stdin=session.scripts.inputs.redis_commands())
         session.said(redis_client(session, "DBSIZE") + redis_client(session, "DEBUG", "DIGEST"))
         session.helper(["redis-benchmark", "-s", "socket", "-q", "-n", "30000", "-P", "8", "-d", "300", "-r", "20000",
                         "-t", "set,get,lpush,hset,sadd,zadd"])
         redis_client(session, "SHUTDOWN", "NOSAVE")
-    except (counting.Failed, subprocess.TimeoutExpired):
+    except counting.Failed as why:
         server.kill()
-        server.finish()  # tells why the server failed, if it did
-        raise
+        try:
+            server.finish()
+        except counting.Failed as end:
+            if end.code != -signal.SIGKILL:
+                raise  # the server failed before its clients did
+        raise why
     session.finish(server)
 
 
