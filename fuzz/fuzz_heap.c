@@ -88,9 +88,11 @@ static void check_last_resort(struct world *w, unsigned inst)
 	world_check_given(&w->instance[inst].pool, 0);
 	for (unsigned i = 0; i < heap->quarantine.cap; i++)
 		waits = waits || heap->quarantine.entry[i].slab != NULL;
-	for (unsigned i = 0; i < MA_NCLASSES; i++)
+	for (unsigned i = 0; i < MA_NCLASSES; i++) {
+		waits = waits || ma_stock_count(heap->stock[i]) > 0;
 		for (const struct ma_slab *s = heap->bin[i].avail; s != NULL; s = s->next)
 			waits = waits || s->used == 0;
+	}
 	if (waits)
 		model_fail("world",
 			   "W1 a request is refused after all that is free was given back");

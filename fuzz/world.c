@@ -55,6 +55,17 @@ static void read_hardening(struct ma_instance_config *config, unsigned byte)
 	config->slab.traced = byte & 0x80;
 }
 
+/* Few slots at hand, or many, in place of the quarantine. */
+static void use_stocks(struct ma_instance_config *config)
+{
+	bool few = config->quarantine.cap < MA_STOCK;
+
+	config->stock.entries = few ? 16 : MA_STOCK;
+	config->stock.bytes = few ? 2048 : 65536;
+	config->stock.quiet = config->quarantine.cap;
+	config->quarantine.cap = 0;
+}
+
 /* Bytes 0 to 2 of an input; README.md has the table. */
 static void read_config(struct world *w)
 {
@@ -72,6 +83,8 @@ static void read_config(struct world *w)
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
 	read_hardening(config, c);
 	config->quarantine.cap = waits[a >> 1 & 3];
+	if ((a & 0x02) && !config->slab.shuffled)
+		use_stocks(config);
 	config->pool.retain = a & 0x40 ? 131072 : 0;
 	config->pool.age_ms = a & 0x80 ? 100 : 0;
 	config->pool.first = firsts[b & 3];
@@ -338,7 +351,7 @@ static size_t left_over(const struct ma_pool *pool)
 	return in_use;
 }
 
-/* Heaps, and what their quarantines have beside them. */
+/* Heaps, and what their quarantines and stocks have beside them. */
 static size_t held_by_heaps(const struct ma_instance *inst)
 {
 	size_t sum = 0;
@@ -349,6 +362,9 @@ static size_t held_by_heaps(const struct ma_instance *inst)
 		sum += piece(sizeof(*h));
 		if (q->entry != q->few)
 			sum += piece(q->cap * sizeof(*q->entry));
+		for (size_t i = 0; i < MA_NCLASSES; i++)
+			if (h->stock[i] != &ma_stock_none)
+				sum += piece(sizeof(*h->stock[i]));
 	}
 	return sum;
 }

@@ -370,13 +370,18 @@ bool ma_bins_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 	return true;
 }
 
+static void flush_stocks(struct ma_heap *heap)
+{
+	for (unsigned i = 0; i < MA_NCLASSES && heap->stocked; i++)
+		if (heap->stock[i] != &ma_stock_none)
+			give_back(heap, heap->stock[i], ma_stock_count(heap->stock[i]));
+}
+
 void ma_bins_flush(struct ma_heap *heap)
 {
 	while (release_one(heap))
 		;
-	for (unsigned i = 0; i < MA_NCLASSES && heap->stocked; i++)
-		if (heap->stock[i] != &ma_stock_none)
-			give_back(heap, heap->stock[i], ma_stock_count(heap->stock[i]));
+	flush_stocks(heap);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -437,6 +442,8 @@ static void forked_list(struct ma_heap *heap, struct ma_slab *slab)
 
 void ma_bins_forked(struct ma_heap *heap)
 {
+	/* What is at hand has the canaries of the parent's next objects. */
+	flush_stocks(heap);
 	atomic_store(&heap->notified, NULL);
 	for (unsigned i = 0; i < MA_NCLASSES; i++) {
 		forked_list(heap, heap->bin[i].avail);

@@ -81,8 +81,8 @@ ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *
 	uintptr_t secret;
 
 	/* Other kinds of blocks have no owner; a pending slab has a bit in it. */
-	if (ma_unlikely(block == NULL || atomic_load_explicit(&block->owner, memory_order_relaxed) !=
-						 heap->self))
+	if (ma_unlikely(block == NULL ||
+			atomic_load_explicit(&block->owner, memory_order_relaxed) != heap->self))
 		return false;
 	slab = ma_slab_of(block);
 	offset = (uintptr_t)ptr - ma_block_addr(block);

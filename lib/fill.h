@@ -97,8 +97,7 @@ ma_inline bool ma_fill_is_zero(const char *at, const struct ma_fill *fill)
 	for (; ma_unlikely(size > 16 * MA_ALIGN); size -= 8 * MA_ALIGN, at += 8 * MA_ALIGN)
 		sum |= ma_fill_sum(at, 8);
 	if (size > 8 * MA_ALIGN)
-		sum |= ma_fill_sum(at + 4 * MA_ALIGN, 4) |
-		       ma_fill_sum(at + size - 8 * MA_ALIGN, 4);
+		sum |= ma_fill_sum(at + 4 * MA_ALIGN, 4) | ma_fill_sum(at + size - 8 * MA_ALIGN, 4);
 	sum |= ma_fill_sum(at, 4) | ma_fill_sum(at + size - 4 * MA_ALIGN, 4);
 	return (sum[0] | sum[1]) == 0;
 }

@@ -149,6 +149,7 @@ static void fork_child(void)
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
 	ma_instance_forked(&ma_global.instance, mine);
+	ma_pools_forked();
 	renew_secrets();
 	ma_report_forget();
 	ma_worker_start();

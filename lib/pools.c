@@ -75,6 +75,12 @@ void ma_pools_lock(void)
 	}
 }
 
+void ma_pools_forked(void)
+{
+	for (struct memalloc_pool *p = table; p != NULL; p = p->next)
+		ma_instance_forked(&p->instance, &p->heap);
+}
+
 void ma_pools_unlock(void)
 {
 	for (struct memalloc_pool *p = table; p != NULL; p = p->next) {

@@ -30,6 +30,9 @@ struct memalloc_pool {
 /** ma_pools_lock() - take the locks of the table and of all pools, for fork. */
 void ma_pools_lock(void);
 
+/** ma_pools_forked() - in the child, once they are unlocked (heap.h). */
+void ma_pools_forked(void);
+
 /** ma_pools_unlock() - release them. */
 void ma_pools_unlock(void);
 

@@ -51,6 +51,7 @@ static void shuffle(struct ma_slab *slab, struct ma_random *random)
 {
 	for (uint32_t i = 0; i < slab->nslots && !slab->zero; i++)
 		ma_slab_zero(slab, i);
+	slab->zero = true;
 	for (uint32_t i = 0; i < slab->nslots; i++) {
 		size_t k = ma_random_below(random, i + 1);
 
@@ -246,6 +247,9 @@ char ma_slab_state(const struct ma_slab *slab, uint32_t idx)
 {
 	unsigned state = ma_slab_load(slab, idx);
 
+	/* At hand in a stock, but nobody's so far. */
+	if (!ma_slot_is_live(state) && !ma_slot_was_used(state))
+		return 'f';
 	if (ma_slot_phase(state) == MA_SLOT_FREE)
 		return 'f';
 	return !ma_slot_is_live(state) || ma_slab_is_remote(slab, idx) ? 'r' : 'l';

@@ -9,7 +9,8 @@ void ma_stock_init(struct ma_stock *stock, const struct ma_stock_config *config,
 		   const struct ma_slab_policy *policy)
 {
 	size_t slot = ma_class_slot(class_idx);
-	size_t entries = ma_min(ma_max(config->bytes / slot, LEAST), ma_min(config->entries, MA_STOCK));
+	size_t entries = ma_min(ma_max(config->bytes / slot, LEAST),
+				ma_min(config->entries, MA_STOCK));
 
 	stock->quiet = (uint32_t)ma_min(config->quiet, entries / 4);
 	stock->batch = (uint32_t)(entries / 4);

@@ -34,11 +34,11 @@ struct ma_stocked {
 
 /* Places count on and on, in bytes; an entry is at its place modulo the size of the ring. */
 struct ma_stock {
-	int64_t head;  /* of the oldest entry */
-	int64_t limit; /* entries in front of it may be taken (K2) */
-	int64_t tail;  /* where the next one goes */
-	int64_t bound; /* where none may go any more (K2) */
-	uint32_t last; /* bytes of a slot, less its canary; fixed */
+	int64_t head;        /* of the oldest entry */
+	int64_t limit;       /* entries in front of it may be taken (K2) */
+	int64_t tail;        /* where the next one goes */
+	int64_t bound;       /* where none may go any more (K2) */
+	uint32_t last;       /* bytes of a slot, less its canary; fixed */
 	struct ma_fill fill; /* what of a slot is zero (S6); fixed */
 	uint32_t quiet;      /* entries; fixed */
 	uint32_t batch;      /* entries that come at once; fixed */
@@ -82,7 +82,8 @@ ma_inline struct ma_stocked *ma_stock_at(const struct ma_stock *stock, int64_t p
 {
 	uintptr_t ring = (uintptr_t)stock->entry;
 
-	return (struct ma_stocked *)(ring + (uint64_t)place % (MA_STOCK * sizeof(struct ma_stocked)));
+	return (struct ma_stocked *)(ring +
+				     (uint64_t)place % (MA_STOCK * sizeof(struct ma_stocked)));
 }
 
 /** ma_stock_put() - a retired slot waits; there is room. */

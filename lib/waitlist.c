@@ -48,7 +48,8 @@ static ma_cold void report_written(struct ma_block *block)
 static void verify(const struct ma_waitlist *list, struct ma_block *block)
 {
 	if (list->sealed && block->zero && block->purpose > MA_WAIT_TIGHT &&
-	    block->size <= MA_WAIT_ZEROED && !ma_fill_bytes_are_zero(ma_block_ptr(block), block->size))
+	    block->size <= MA_WAIT_ZEROED &&
+	    !ma_fill_bytes_are_zero(ma_block_ptr(block), block->size))
 		report_written(block);
 }
 

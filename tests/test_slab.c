@@ -249,7 +249,7 @@ static void test_overruns_are_seen(void **state)
 }
 
 /*
- * Behind the canary: all of it by those who look closely, the last seven bytes by every proof, and
+ * Behind the canary: all of it by those who look closely, the last eight bytes by every proof, and
  * in slots that are not filled those alone.
  */
 static void check_tail(size_t slot, size_t size)
@@ -260,7 +260,7 @@ static void check_tail(size_t slot, size_t size)
 	struct ma_slot found;
 
 	for (size_t at = size + MA_CANARY; at < slot; at++) {
-		bool last = at >= slot - 7;
+		bool last = at >= slot - 8;
 		bool seen = last || (slab->flags & MA_SLAB_FILLED) != 0;
 		enum ma_proof seldom = seen ? MA_PROOF_OVERRUN : MA_PROOF_OK;
 
@@ -332,17 +332,27 @@ static void test_writes_after_free_are_seen(void **state)
 	}
 }
 
-static void test_large_slots_are_not_looked_at(void **state)
+/* What is between may hold anything. */
+static void test_of_large_slots_both_ends_are_looked_at(void **state)
 {
 	struct ma_slab *slab = make(288);
 	unsigned char *ptr = arm(slab, 100);
 
 	(void)state;
+	memset(ptr, 'x', 100);
 	put(slab, ptr);
-	ptr[0] = 'x';
+	memset(ptr + 16, 'y', 288 - 32);
 	assert_sound(ma_slab_check(slab));
+	for (size_t at = 0; at < 288; at += at == 15 ? 288 - 31 : 1) {
+		ptr[at] = 'x';
+		assert_broken("S6", ma_slab_check(slab));
+		ptr[at] = 0;
+	}
 	assert_ptr_equal(arm(slab, 100), ptr);
 	assert_string_equal(os_fake_written(), "");
+	put(slab, ptr);
+	ptr[287] = 'x';
+	assert_reports("heap underflow", (void)arm(slab, 100));
 }
 
 /* On a block that others have written to. */
@@ -484,7 +494,7 @@ static void test_s2_exchanged(void **state)
 	(void)state;
 	memset(ma_slab_slot_ptr(slab, live), 0, 48);
 	ma_slab_store(slab, fresh, kept);
-	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + size, ma_slot_secret(slab, kept));
+	ma_canary_put(ma_slab_slot_ptr(slab, fresh) + size, ma_slab_secret(slab, fresh, kept));
 	ma_slab_set_phase(slab, live, MA_SLOT_FREE);
 	assert_broken("S2", ma_slab_check(slab));
 }
@@ -569,7 +579,7 @@ int main(void)
 		TEST(test_overruns_are_seen),
 		TEST(test_tails_are_seen),
 		TEST(test_writes_after_free_are_seen),
-		TEST(test_large_slots_are_not_looked_at),
+		TEST(test_of_large_slots_both_ends_are_looked_at),
 		TEST(test_fresh_slots_are_zero_on_used_memory),
 		TEST(test_remote_frees_are_collected),
 		TEST(test_two_frees_at_once_are_seen),

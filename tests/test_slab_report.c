@@ -107,7 +107,7 @@ static void test_the_damaged_slot_is_told(void **state)
 	ptr[21] ^= 1;
 }
 
-/* What is free in a slab that is not filled may hold anything. */
+/* What is free in a slab that is not filled may hold anything but at both ends. */
 static void test_freed_slots_that_are_not_filled(void **state)
 {
 	struct ma_slab *slab = make(1024);
@@ -116,8 +116,14 @@ static void test_freed_slots_that_are_not_filled(void **state)
 	(void)state;
 	memset(ptr, 'x', 100);
 	put(slab, ptr);
-	memset(ptr, 'y', 1024);
+	memset(ptr + 16, 'y', 1024 - 32);
 	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_OK);
+	ptr[1023] = 'y';
+	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_WRITTEN);
+	ptr[1023] = 0;
+	ptr[0] = 'y';
+	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_WRITTEN);
+	ptr[0] = 0;
 }
 
 /* On used memory, fresh slots are whatever they were; those that were freed are looked at. */
@@ -173,7 +179,7 @@ static void check_being_armed(size_t slot, bool used)
 		unsigned char *ptr = (unsigned char *)ma_slab_slot_ptr(slab, idx);
 		unsigned next = ma_slot_next_life(ma_slab_load(slab, idx));
 
-		ma_slab_seal(slab, (char *)ptr, size, ma_slot_secret(slab, next));
+		ma_slab_seal(slab, (char *)ptr, size, ma_slab_secret(slab, idx, next));
 		assert_int_equal(verify(slab, idx), MA_PROOF_OK);
 		for (size_t at = 0; at < slot; at++) {
 			ptr[at] ^= 1;
@@ -188,8 +194,8 @@ static void check_being_armed(size_t slot, bool used)
 	assert_sound(ma_slab_check(slab));
 }
 
-/* One that waits is not about to be armed, whatever stands in it. */
-static void test_retired_slots_are_not_being_armed(void **state)
+/* One that waits may be about to be armed, but not with anything. */
+static void test_retired_slots_that_are_being_armed(void **state)
 {
 	struct ma_slab *slab = make(64);
 	char *ptr = arm(slab, 20);
@@ -198,7 +204,9 @@ static void test_retired_slots_are_not_being_armed(void **state)
 	(void)state;
 	retire(slab, ptr);
 	next = ma_slot_next_life(ma_slab_load(slab, slot_of(ptr)));
-	ma_canary_put(ptr + 20, ma_slot_secret(slab, next));
+	ma_canary_put(ptr + 20, ma_slab_secret(slab, slot_of(ptr), next));
+	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_OK);
+	ptr[20] ^= 2;
 	assert_int_equal(verify(slab, slot_of(ptr)), MA_PROOF_WRITTEN);
 	ma_canary_clear(ptr + 20);
 }
@@ -627,7 +635,7 @@ int main(void)
 		TEST(test_fresh_slots_on_used_memory),
 		TEST(test_slots_in_between_are_left_alone),
 		TEST(test_slots_that_are_being_armed),
-		TEST(test_retired_slots_are_not_being_armed),
+		TEST(test_retired_slots_that_are_being_armed),
 		TEST(test_the_picture),
 		TEST(test_the_picture_ends_in_the_guard),
 		TEST(test_the_picture_of_few_slots),

@@ -97,6 +97,9 @@ static void test_nothing_on_a_sound_heap(void **state)
 		config.wait = mixture & 16 ? (size_t)256 * 1024 : 0;
 		config.wait_sealed = mixture & 8;
 		config.quarantine.cap = mixture & 32 ? 40 : 0;
+		config.stock.entries = mixture & 48 ? 0 : MA_STOCK;
+		config.stock.bytes = 8192;
+		config.stock.quiet = mixture & 1 ? 8 : 0;
 		config.sample = mixture & 32 ? 20 : 0;
 		check_sound(&config);
 	}

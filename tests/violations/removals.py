@@ -17,21 +17,24 @@ class Removal:
     tests: list = field(default_factory=list)
     cases: list = field(default_factory=list)
     profile: str = "default"
+    also: tuple = ()        # (file, text, replacement) where it stands once more
 
 
 HEAP, SLAB, LARGE, PROOF = "lib/heap.c", "lib/slab.h", "lib/large.c", "lib/proof.c"
-SWEEP, WAITLIST, QUARANTINE = "lib/sweep.c", "lib/waitlist.c", "lib/quarantine.h"
+SWEEP, WAITLIST, FAST = "lib/sweep.c", "lib/waitlist.c", "lib/fast.h"
 
 REMOVALS = [
     # ---- is it a live object? ----
     Removal(
         "canary of a small object", SLAB,
-        "!ma_canary_intact((const char *)ptr + size, ma_slot_secret(slab, state)) ||\n\t\t\t", "",
+        "!ma_canary_intact((const char *)ptr + size,\n\t\t\t\t\t ma_slab_secret(slab, idx, state)) ||\n\t\t\t", "",
+        also=[(FAST, "ma_canary_found(end) ^ ma_canary_at(end, secret);", "0 * ma_canary_at(end, secret);")],
         tests=["test_heap/test_overflows", "violation_overflow_by_one"],
         cases=["overflow by 1 byte, 24 bytes, at free"]),
     Removal(
         "end of the slot of a small object", SLAB,
         " ||\n\t\t\t!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))", "))",
+        also=[(FAST, "(damage | (ma_canary_found(last) & ma_fast_tail[phase])) == 0", "damage == 0")],
         cases=["underflow by 8 bytes, 1000 bytes, at free"]),
     Removal(
         "redzone of a small object", SLAB,
@@ -42,31 +45,36 @@ REMOVALS = [
         "state of a small object", SLAB,
         "\tif (ma_unlikely(!ma_slot_is_live(state)))\n\t\treturn MA_PROOF_FREE;\n",
         "\tif (ma_unlikely(!ma_slot_is_live(state))) {\n\t\tslot->slack = 0;\n\t\treturn MA_PROOF_OK;\n\t}\n",
+        also=[(FAST, "\tif (ma_unlikely(phase >= MA_SLOT_WIDE))\n\t\treturn false;\n", "")],
         tests=["test_heap/test_freed_small_objects", "violation_double_free", "violation_realloc_freed"]),
     Removal(
         "start of a small object", SLAB,
         "\tif (ma_unlikely((size_t)idx * slab->slot != offset || idx >= slab->nslots))\n"
         "\t\treturn MA_PROOF_INTERIOR;\n",
+        also=[(FAST, "\tif (ma_unlikely(idx * slab->slot != offset))\n\t\treturn false;\n", "")],
         tests=["test_heap/test_pointers_into_objects", "violation_invalid_free_interior"]),
     Removal(
         "end of a slab", SLAB, " || idx >= slab->nslots))", "))",
         tests=["test_slab"]),
     Removal(
         "freed memory is still zero", SLAB,
-        "\tif ((slab->flags & MA_SLAB_FILLED) && ma_unlikely(!ma_fill_is_zero(ptr, slab->slot)))\n"
-        "\t\tma_slab_damaged(slab, idx);\n",
+        "\tif (ma_unlikely(!ma_slab_is_zero(slab, idx)))\n\t\tma_slab_damaged(slab, idx);\n",
+        also=[(FAST, "\tif (ma_unlikely(!ma_fill_is_zero(slot.ptr, &stock->fill)))\n"
+                     "\t\treturn ma_fast_damaged(heap, slot, size);\n", "\t(void)heap;\n")],
         tests=["test_heap/test_writes_after_free", "violation_write_after_free_small"],
         cases=["write after free, first byte, 24 bytes", "write after free, then calloc, 24 bytes"]),
     Removal(
         "zero when freed", SLAB,
-        "\t\tma_fill_zero(ma_slab_slot_ptr(slab, idx), slab->slot);\n\t}\n\tma_slab_store(slab, idx, life | "
-        "MA_SLOT_RETIRED);\n",
-        "\t}\n\tma_slab_store(slab, idx, life | MA_SLOT_RETIRED);\n",
+        "\tma_slab_zero(slab, idx);\n\tma_slab_store(slab, idx, life | MA_SLOT_RETIRED);\n",
+        "\tma_slab_store(slab, idx, life | MA_SLOT_RETIRED);\n",
+        also=[(FAST, "\tma_fill_zero(ptr, fill);\n", "\t(void)ptr;\n\t(void)fill;\n")],
         tests=["test_slab"]),
     Removal(
         "another canary in each life", SLAB,
-        "\treturn slab->secret ^ ((uint64_t)(state & MA_SLOT_LIVES) << 48);\n",
-        "\t(void)state;\n\treturn slab->secret;\n",
+        " ^\n\t       ((uintptr_t)(state & MA_SLOT_LIVES) << MA_SLAB_ADDR_BITS);\n",
+        " ^\n\t       ((uintptr_t)(state & 0) << MA_SLAB_ADDR_BITS);\n",
+        also=[(SLAB, "\treturn secret + ((uintptr_t)ma_canary.stride << MA_SLAB_ADDR_BITS);\n",
+                     "\treturn secret;\n")],
         cases=["canary of an earlier life, and on into the next object"]),
     Removal(
         "another canary at each address", "lib/canary.h",
@@ -74,7 +82,7 @@ REMOVALS = [
         tests=["test_canary"],
         cases=["canary of another object"]),
     Removal(
-        "a canary ends strings", "lib/canary.h", " & ~((uint64_t)0xff << 56);", ";",
+        "a canary ends strings", "lib/canary.h", " >> 8 | 1;", " | 1;",
         tests=["test_canary"]),
     Removal(
         "never allocated", PROOF, "proof == MA_PROOF_FREE && ma_slot_was_used(ma_slab_load(slab, idx))",
@@ -129,7 +137,9 @@ REMOVALS = [
     # ---- later use of what was freed ----
     Removal(
         "quarantine", HEAP, "\tif (heap->quarantine.cap > 0) {\n", "\tif (heap->quarantine.cap > 64) {\n",
-        tests=["test_heap/test_quarantined_slots_wait"],
+        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, entries / 4);\n",
+               "\tstock->quiet = 0;\n")],
+        tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
     Removal(
         "freed blocks wait", WAITLIST, "\tif (block->size > list->max)\n", "\tif (block->size > 0)\n",

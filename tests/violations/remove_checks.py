@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import allocators
 import outcomes
@@ -43,13 +44,20 @@ def without(text, removal):
     return text.replace(removal.text, removal.replacement)
 
 
+def places(removal):
+    """A check that is made on the short way, too, stands in two places."""
+    yield removal
+    for file, text, replacement in removal.also:
+        yield replace(removal, file=file, text=text, replacement=replacement, also=())
+
+
 class Copy:
     """A copy of the sources, and its build directory."""
 
     def __init__(self, directory):
         self.top = pathlib.Path(directory, "sources")
         self.build = pathlib.Path(directory, "build")
-        self.changed = None  # (path, text before)
+        self.changed = []  # (path, text before)
 
     def make(self):
         listed = subprocess.run(["git", "-C", TOP, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -66,16 +74,16 @@ class Copy:
             raise Broken(f"{' '.join(map(str, command))}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
 
     def remove(self, removal):
-        path = self.top / removal.file
-        text = path.read_text()
-        path.write_text(without(text, removal))
-        self.changed = path, text
+        for place in places(removal):
+            path = self.top / place.file
+            text = path.read_text()
+            path.write_text(without(text, place))
+            self.changed.append((path, text))
 
     def restore(self):
-        if self.changed:
-            path, text = self.changed
+        for path, text in reversed(self.changed):
             path.write_text(text)
-        self.changed = None
+        self.changed = []
 
     def compile(self, tests, cases):
         """Only what is needed. A test builds what it needs, but does not tell that from failing."""
@@ -192,7 +200,8 @@ def texts(removals):
     """Removals that cannot be done, as complaints."""
     for removal in removals:
         try:
-            without((TOP / removal.file).read_text(), removal)
+            for place in places(removal):
+                without((TOP / place.file).read_text(), place)
         except Broken as broken:
             yield str(broken)
 
