@@ -428,6 +428,7 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 {
 	size_t offset = (size_t)((const char *)ptr - ma_slab_base(slab));
 	uint32_t idx = (uint32_t)((offset * slab->recip) >> 32);
+	uintptr_t secret;
 	unsigned state;
 	size_t size;
 
@@ -440,9 +441,10 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 		return MA_PROOF_FREE;
 	slot->slack = ma_slab_slack(slab, idx, state);
 	size = ma_slot_size(slab, *slot);
-	if (ma_unlikely(
-		    !ma_canary_intact((const char *)ptr + size, ma_slab_secret(slab, idx, state)) ||
-		    !ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
+	secret = ma_slab_secret(slab, idx, state);
+	if (ma_unlikely(!ma_canary_intact((const char *)ptr + size, secret)))
+		return MA_PROOF_OVERRUN;
+	if (ma_unlikely(!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))
 		return MA_PROOF_OVERRUN;
 	if (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))
 		return MA_PROOF_OVERRUN;

@@ -13,7 +13,7 @@ import rules
 
 SUPPORT = "base lock os text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
-HEAP = "guard waitlist sizeclass slab large quarantine stock heap fast"
+HEAP = "guard waitlist sizeclass slab large quarantine stock heap"
 
 # Bottom-up: a room, and the rooms it may include beside SUPPORT.
 ROOMS = {
@@ -56,9 +56,9 @@ ROOMS = {
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
-    "fast": POOL + " " + HEAP.removesuffix(" fast"),
+    "fast": POOL + " " + HEAP,
     "instance": POOL + " " + HEAP,
-    "memalloc": POOL + " direct decay sweep instance " + HEAP,
+    "memalloc": POOL + " direct decay sweep fast instance " + HEAP,
     "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
     "dump": POOL + " direct decay instance memalloc " + HEAP,
     "fault": POOL + " instance " + HEAP,

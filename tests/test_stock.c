@@ -31,7 +31,7 @@ static const struct ma_stock *stock_of(size_t size)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
-/* The way round is as long as what is at hand: no slot comes back while another has waited longer. */
+/* The way round is as long as what is at hand: none comes back while another has waited longer. */
 static void test_the_one_that_waited_longest_comes_first(void **state)
 {
 	char *ptr[400];

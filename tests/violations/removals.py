@@ -20,20 +20,20 @@ class Removal:
     also: tuple = ()        # (file, text, replacement) where it stands once more
 
 
-HEAP, SLAB, LARGE, PROOF = "lib/heap.c", "lib/slab.h", "lib/large.c", "lib/proof.c"
+HEAP, CLAIMS, SLAB, LARGE, PROOF = "lib/heap.c", "lib/heap_report.c", "lib/slab.h", "lib/large.c", "lib/proof.c"
 SWEEP, WAITLIST, FAST = "lib/sweep.c", "lib/waitlist.c", "lib/fast.h"
 
 REMOVALS = [
     # ---- is it a live object? ----
     Removal(
         "canary of a small object", SLAB,
-        "!ma_canary_intact((const char *)ptr + size,\n\t\t\t\t\t ma_slab_secret(slab, idx, state)) ||\n\t\t\t", "",
+        "\tif (ma_unlikely(!ma_canary_intact((const char *)ptr + size, secret)))\n\t\treturn MA_PROOF_OVERRUN;\n", "\t(void)secret;\n",
         also=[(FAST, "ma_canary_found(end) ^ ma_canary_at(end, secret);", "0 * ma_canary_at(end, secret);")],
         tests=["test_heap/test_overflows", "violation_overflow_by_one"],
         cases=["overflow by 1 byte, 24 bytes, at free"]),
     Removal(
         "end of the slot of a small object", SLAB,
-        " ||\n\t\t\t!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))", "))",
+        "\tif (ma_unlikely(!ma_slot_tail_intact(ptr, slab->slot, slot->slack)))\n\t\treturn MA_PROOF_OVERRUN;\n", "",
         also=[(FAST, "(damage | (ma_canary_found(last) & ma_fast_tail[phase])) == 0", "damage == 0")],
         cases=["underflow by 8 bytes, 1000 bytes, at free"]),
     Removal(
@@ -120,17 +120,17 @@ REMOVALS = [
 
     # ---- what the program claims ----
     Removal(
-        "sized free", HEAP,
+        "sized free", CLAIMS,
         "\tif (claim->size != SIZE_MAX && claim->size != t.size)\n"
         "\t\treport_size(&t, ptr);\n",
         tests=["test_heap/test_claims_that_do_not_hold", "test_preload"]),
     Removal(
-        "alignment at a sized free", HEAP,
+        "alignment at a sized free", CLAIMS,
         "\tif (!ma_is_pow2(claim->align) || (uintptr_t)ptr % claim->align != 0)\n"
         "\t\treport_alignment(&t, ptr);\n",
         tests=["test_heap/test_claims_that_do_not_hold", "test_preload"]),
     Removal(
-        "who made it, who ends it", HEAP,
+        "who made it, who ends it", CLAIMS,
         "\tif (from != (unsigned)origin)\n\t\treport_origin(&t, ptr, from);\n", "\t(void)from;\n",
         cases=["new, then free"], profile="strict"),
 
