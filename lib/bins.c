@@ -232,11 +232,10 @@ static struct ma_slab *next_avail(struct ma_bin *bin)
 
 struct ma_slab *ma_bins_refill(struct ma_heap *heap, unsigned class_idx)
 {
-	struct ma_bin *bin = &heap->bin[class_idx];
-	struct ma_slab *slab = next_avail(bin);
+	struct ma_slab *slab;
 
-	if (slab == NULL && ma_bins_drain(heap))
-		slab = next_avail(bin);
+	(void)ma_bins_drain(heap);
+	slab = next_avail(&heap->bin[class_idx]);
 	if (slab == NULL)
 		slab = adopt(heap, class_idx);
 	if (slab == NULL)

@@ -320,52 +320,34 @@ void ma_fast_put(struct ma_slab *slab, size_t idx)
 	put_owned((struct ma_heap *)(owner & ~MA_SLAB_PENDING), slab, (uint32_t)idx);
 }
 
-/* Not the owner, or the owner while others' frees are pending. */
-static ma_noinline void free_remote(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
+/* Another thread's slot is marked; who marks the first of a slab tells the owner. */
+static void free_remote(const struct ma_target *t, const void *ptr)
 {
-	struct ma_target t;
-	uintptr_t owner;
-
-	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
-		return;
-	ma_hooks_freed(inst, heap, ptr);
-	owner = atomic_load_explicit(ma_slab_owner(t.slab), memory_order_acquire);
-	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap) {
-		free_owned(heap, t.slab, t.slot);
-		(void)ma_bins_drain(heap);
-		ma_bins_decay(inst);
-		return;
-	}
-	if (ma_slab_set_remote(t.slab, t.slot.idx))
-		ma_bins_notify(t.slab);
+	if (ma_likely(ma_slab_set_remote(t->slab, t->slot.idx)))
+		ma_bins_notify(t->slab);
 	else
-		(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);
+		(void)ma_prove_failed(t->slab, ptr, MA_PROOF_FREE, &t->slot, MA_INVALID_FREE);
 }
 
 static ma_noinline void free_long(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
 {
 	struct ma_block *block = ma_pagemap_get(inst->pagemap, (uintptr_t)ptr);
-	struct ma_slab *slab;
-	struct ma_slot slot;
-	enum ma_proof proof;
+	struct ma_target t;
+	uintptr_t owner;
 
-	if (ma_unlikely(block == NULL || block->kind != MA_BLOCK_SLAB)) {
+	if (block == NULL || block->kind != MA_BLOCK_SLAB) {
 		free_large(inst, heap, block, ptr);
 		return;
 	}
-	slab = ma_slab_of(block);
-	if (ma_unlikely(atomic_load_explicit(&block->owner, memory_order_relaxed) !=
-			(uintptr_t)heap)) {
-		free_remote(inst, heap, ptr);
+	if (!ma_prove(inst, ptr, MA_INVALID_FREE, &t))
 		return;
-	}
-	proof = ma_slab_prove(slab, ptr, &slot);
-	if (ma_unlikely(proof != MA_PROOF_OK) &&
-	    !ma_prove_failed(slab, ptr, proof, &slot, MA_INVALID_FREE))
-		return;
-	if (ma_unlikely(slab->flags & MA_SLAB_TRACED))
+	if (ma_unlikely(t.slab->flags & MA_SLAB_TRACED))
 		ma_hooks_freed(inst, heap, ptr);
-	free_owned(heap, slab, slot);
+	owner = atomic_load_explicit(&block->owner, memory_order_acquire);
+	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap)
+		free_owned(heap, t.slab, t.slot);
+	else
+		free_remote(&t, ptr);
 }
 
 void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)

@@ -198,7 +198,7 @@ REMOVALS = [
     # ---- the last look, when two threads free at the same time ----
     Removal(
         "freed by another thread, meanwhile", HEAP,
-        "\telse\n\t\t(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);\n", "",
+        "\telse\n\t\t(void)ma_prove_failed(t->slab, ptr, MA_PROOF_FREE, &t->slot, MA_INVALID_FREE);\n", "",
         cases=["double free by two threads at once, 24 bytes"]),
 
     # ---- after a fork ----
