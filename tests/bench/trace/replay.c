@@ -32,7 +32,10 @@
 
 #define LINE 64
 #define PAGE 4096
-#define SPINS 100 /* then the processor is left to others */
+#define SPINS 100 /* looks for another thread, before the processor is left to others */
+#define YIELDS 10 /* then sleep */
+#define PAUSE_NS 20000
+#define PAUSE_MAX_NS 1000000
 
 struct object {
 	unsigned char *ptr;
@@ -183,15 +186,22 @@ static inline void perform(struct object *object, const struct trace_event *even
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
+/* Who waits longer sleeps longer: the processor's time is to be the allocator's. */
 static void wait_for_turn(struct object *object, uint32_t step)
 {
-	unsigned spins = 0;
+	struct timespec pause = {.tv_nsec = PAUSE_NS};
+	unsigned tries = 0;
 
 	while (atomic_load_explicit(&object->turn, memory_order_acquire) != step) {
-		if (++spins < SPINS)
+		if (++tries <= SPINS)
 			continue;
-		spins = 0;
-		(void)sched_yield();
+		if (tries <= SPINS + YIELDS) {
+			(void)sched_yield();
+			continue;
+		}
+		(void)nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
 	}
 }
 

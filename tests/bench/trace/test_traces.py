@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Traces from end to end: test_traces.py LIBRECORD REPLAY TRACED PRELOAD TRACE
+"""Traces from end to end: test_traces.py LIBRECORD REPLAY TRACED BROKEN PRELOAD TRACE
 
 What is printed of a trace written here by hand; what a known program is recorded to do, and that this can
-be performed again; that bad files are refused; that TRACE, of a real program, runs.
+be performed again; that bad files are refused, and that BROKEN, an allocator, is found out; that TRACE, of a
+real program, runs.
 """
 
 import os
@@ -153,6 +154,15 @@ def test_bad_files(replay, directory):
         run([replay, *words], code=2)
 
 
+def test_broken_allocator(replay, broken, directory):
+    """It gives objects of 48 bytes the same place, others one of their own."""
+    for size, code in (48, 1), (40, 0):
+        path = written(directory / "twice", single(MALLOC, 0, size, MALLOC, 1, size, FREE, 0, FREE, 1,
+                                                   nevents=4, nobjects=2))
+        said = run([replay, path], code=code, LD_PRELOAD=broken)
+        assert "an object has changed" in said or code == 0, said
+
+
 def test_recorded(record, replay, traced, preload, directory):
     """The library in use counts, too: what it does for a thread is there without any work."""
     found = {}
@@ -198,11 +208,12 @@ def test_killed(record, replay, directory):
     run([replay, path])
 
 
-def main(record, replay, traced, preload, real):
+def main(record, replay, traced, broken, preload, real):
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         test_printed(replay, directory)
         test_bad_files(replay, directory)
+        test_broken_allocator(replay, broken, directory)
         test_recorded(record, replay, traced, preload, directory)
         test_recorder(record, replay, traced, directory)
         test_killed(record, replay, directory)
