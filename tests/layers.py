@@ -138,7 +138,7 @@ def order_complaints(top):
 
 def list_complaints(top):
     """Every C source is in the list of the nearest meson.build, so that none is silently left out."""
-    builds = {build.parent: build for build in [*top.glob("*/meson.build"), *top.glob("*/*/meson.build")]}
+    builds = {build.parent: build for part in ("lib", "tests", "fuzz") for build in (top / part).rglob("meson.build")}
     for directory, build in sorted(builds.items()):
         pattern = LISTED.get(directory.name, LISTED[""])
         listed = set(pattern.findall(build.read_text()))
@@ -162,7 +162,8 @@ def sound_tree():
               "lib/pool.h": '#include "lock.h"\n', "lib/shim.c": '#include "memalloc.h"\n',
               "lib/meson.build": "'pool.c', 'heap_check.c', 'shim.c'",
               "tests/test_pool.c": "", "tests/meson.build": "'test_pool'",
-              "tests/more/bug.c": "", "tests/more/meson.build": "'bug'"}
+              "tests/more/bug.c": "", "tests/more/meson.build": "'bug'",
+              "tests/more/deep/trace.c": "", "tests/more/deep/meson.build": "'trace'"}
     return files
 
 
@@ -182,6 +183,7 @@ CASES = [(word, sound_tree() | files) for word, files in [
     ("tests/meson.build: test_slab.c is not listed", {"tests/test_slab.c": ""}),
     ("tests/meson.build: less/bug.c is not listed", {"tests/less/bug.c": ""}),
     ("tests/more/meson.build: test_pool.c is not listed", {"tests/more/test_pool.c": ""}),
+    ("tests/more/deep/meson.build: test_pool.c is not listed", {"tests/more/deep/test_pool.c": ""}),
 ]]
 
 
