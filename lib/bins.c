@@ -1,13 +1,7 @@
-#include <sched.h>
-
 #include "bins.h"
 #include "decay.h"
 #include "pagemap.h"
-
-static struct ma_heap *owner_of(uintptr_t owner)
-{
-	return (struct ma_heap *)(owner & ~MA_SLAB_PENDING);
-}
+#include "remote.h"
 
 static bool is_shared(const struct ma_heap *heap)
 {
@@ -63,78 +57,17 @@ static void part(struct ma_heap *heap, struct ma_slab *slab)
 		atomic_fetch_sub_explicit(&heap->instance->nshared, 1, memory_order_relaxed);
 }
 
-static void move(struct ma_heap *from, struct ma_slab *slab, struct ma_heap *to)
-{
-	part(from, slab);
-	join(to, slab);
-}
-
-/* ---- remote frees ---------------------------------------------------------------------------- */
-
-/*
- * From the moment the remote bit is set, the owner may collect the slot and destroy the slab: its
- * block may then be anything. But owner stays readable, is 0 for what is not a slab, and to notify
- * the owner of another slab needlessly does no harm.
- */
-void ma_bins_notify(struct ma_slab *slab)
-{
-	_Atomic(uintptr_t) *owner = ma_slab_owner(slab);
-	uintptr_t old = atomic_load(owner);
-	struct ma_slab *head;
-	struct ma_heap *heap;
-
-	do
-		if (old == 0 || (old & MA_SLAB_PENDING) != 0)
-			return;
-	while (!atomic_compare_exchange_weak(owner, &old, old | MA_SLAB_PENDING));
-	/* From here on the owner cannot change (H4) until the list has been drained. */
-	heap = owner_of(old);
-	head = atomic_load_explicit(&heap->notified, memory_order_relaxed);
-	do
-		slab->notified = head;
-	while (!atomic_compare_exchange_weak_explicit(&heap->notified, &head, slab,
-						      memory_order_release, memory_order_relaxed));
-}
-
-/* Pending first, bits second, both sequentially consistent: a bit set later notifies anew. */
-static void collect(struct ma_slab *slab)
-{
-	atomic_fetch_and(ma_slab_owner(slab), ~MA_SLAB_PENDING);
-	(void)ma_slab_collect(slab);
-}
-
-bool ma_bins_drain(struct ma_heap *heap)
-{
-	struct ma_slab *slab;
-
-	if (atomic_load_explicit(&heap->notified, memory_order_relaxed) == NULL)
-		return false;
-	slab = atomic_exchange_explicit(&heap->notified, NULL, memory_order_acquire);
-	while (slab != NULL) {
-		struct ma_slab *next = slab->notified;
-
-		collect(slab);
-		ma_bins_settle(heap, slab);
-		slab = next;
-	}
-	return true;
-}
-
 /* ---- slabs come and go ----------------------------------------------------------------------- */
 
-/* The caller holds the lock of the shared heap if it acts for it. False: the slab is pending. */
-static bool change_owner(struct ma_slab *slab, const struct ma_heap *from, const struct ma_heap *to)
+static void set_owner(struct ma_slab *slab, const struct ma_heap *heap)
 {
-	uintptr_t expected = (uintptr_t)from;
-
-	return atomic_compare_exchange_strong(ma_slab_owner(slab), &expected, (uintptr_t)to);
+	atomic_store_explicit(ma_slab_owner(slab), (uintptr_t)heap, memory_order_release);
 }
 
-/* An empty slab goes back to the pool; a pending one stays until it has been drained. */
+/* An empty slab goes back to the pool. */
 static void destroy(struct ma_heap *heap, struct ma_slab *slab)
 {
-	if (!change_owner(slab, heap, NULL))
-		return;
+	set_owner(slab, NULL);
 	part(heap, slab);
 	if (ma_slab_destroy(slab, &heap->instance->waitlist))
 		atomic_store_explicit(&heap->instance->due, true, memory_order_relaxed);
@@ -146,11 +79,6 @@ void ma_bins_decay(struct ma_instance *inst)
 		return;
 	atomic_store_explicit(&inst->due, false, memory_order_relaxed);
 	(void)ma_decay_step(&inst->pool);
-}
-
-static bool is_pending(struct ma_slab *slab)
-{
-	return (atomic_load(ma_slab_owner(slab)) & MA_SLAB_PENDING) != 0;
 }
 
 void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
@@ -181,13 +109,13 @@ static struct ma_slab *adopt_locked(struct ma_heap *heap, unsigned class_idx)
 	struct ma_heap *shared = &heap->instance->shared;
 	struct ma_slab *slab;
 
-	(void)ma_bins_drain(shared);
+	(void)ma_remote_collect(shared);
 	slab = shared->bin[class_idx].avail;
-	while (slab != NULL && !change_owner(slab, shared, heap))
-		slab = slab->next;
 	if (slab == NULL)
 		return NULL;
-	move(shared, slab, heap);
+	part(shared, slab);
+	set_owner(slab, heap);
+	join(heap, slab);
 	return slab;
 }
 
@@ -211,7 +139,7 @@ static struct ma_slab *create(struct ma_heap *heap, unsigned class_idx)
 
 	if (slab == NULL)
 		return NULL;
-	atomic_store(ma_slab_owner(slab), (uintptr_t)heap);
+	set_owner(slab, heap);
 	join(heap, slab);
 	return slab;
 }
@@ -234,7 +162,8 @@ struct ma_slab *ma_bins_refill(struct ma_heap *heap, unsigned class_idx)
 {
 	struct ma_slab *slab;
 
-	(void)ma_bins_drain(heap);
+	ma_remote_deliver(heap);
+	(void)ma_remote_collect(heap);
 	slab = next_avail(&heap->bin[class_idx]);
 	if (slab == NULL)
 		slab = adopt(heap, class_idx);
@@ -398,17 +327,15 @@ void ma_bins_drop_empty(struct ma_heap *heap)
 	}
 }
 
-/* A thread that has set the pending bit is about to put the slab on our list: wait for it. */
 static void hand_over_one(struct ma_heap *heap, struct ma_slab *slab, struct ma_heap *to)
 {
-	if (!is_pending(slab)) {
-		if (slab->used == 0)
-			destroy(heap, slab);
-		else if (change_owner(slab, heap, to))
-			move(heap, slab, to);
-	} else if (!ma_bins_drain(heap)) {
-		(void)sched_yield();
+	if (slab->used == 0) {
+		destroy(heap, slab);
+		return;
 	}
+	part(heap, slab);
+	set_owner(slab, to);
+	join(to, slab);
 }
 
 static struct ma_slab *any_slab(const struct ma_bin *bin)
@@ -428,24 +355,9 @@ void ma_bins_hand_over(struct ma_heap *heap, struct ma_heap *to)
 	}
 }
 
-static void forked_list(struct ma_heap *heap, struct ma_slab *slab)
-{
-	struct ma_slab *next;
-
-	for (; slab != NULL; slab = next) {
-		next = slab->next;
-		collect(slab);
-		ma_bins_settle(heap, slab);
-	}
-}
-
 void ma_bins_forked(struct ma_heap *heap)
 {
 	/* What is at hand has the canaries of the parent's next objects. */
 	flush_stocks(heap);
-	atomic_store(&heap->notified, NULL);
-	for (unsigned i = 0; i < MA_NCLASSES; i++) {
-		forked_list(heap, heap->bin[i].avail);
-		forked_list(heap, heap->bin[i].full);
-	}
+	ma_remote_forked(heap);
 }

@@ -22,14 +22,6 @@ struct ma_slab *ma_bins_refill(struct ma_heap *heap, unsigned class_idx) ma_must
  */
 void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab);
 
-/**
- * ma_bins_notify() - slot @idx was marked as freed by this thread, not the owner: tell the owner.
- */
-void ma_bins_notify(struct ma_slab *slab);
-
-/** ma_bins_drain() - collect from all notified slabs. Return: whether there were any. */
-bool ma_bins_drain(struct ma_heap *heap);
-
 /** ma_bins_idx() - which slot of its slab. */
 uint32_t ma_bins_idx(const struct ma_heap *heap, struct ma_stocked slot);
 

@@ -18,7 +18,7 @@ static bool live_slot(const struct ma_slab *slab, uint32_t idx, struct ma_slot *
 {
 	slot->idx = idx;
 	slot->state = ma_slab_load(slab, idx);
-	if (!ma_slot_is_live(slot->state) || ma_slab_is_remote(slab, idx))
+	if (!ma_slot_is_live(slot->state))
 		return false;
 	slot->slack = ma_slab_slack(slab, idx, slot->state);
 	return true;

@@ -80,7 +80,7 @@ ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *
 	unsigned state, phase;
 	uintptr_t secret;
 
-	/* Other kinds of blocks have no owner; a pending slab has a bit in it. */
+	/* Other kinds of blocks have no owner. */
 	if (ma_unlikely(block == NULL ||
 			atomic_load_explicit(&block->owner, memory_order_relaxed) != heap->self))
 		return false;

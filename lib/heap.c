@@ -7,6 +7,7 @@
 #include "hooks.h"
 #include "pagemap.h"
 #include "proof.h"
+#include "remote.h"
 
 /* The shared heap has no quarantine: what is freed there was freed by a thread without heap. */
 static void init_quarantine(struct ma_heap *heap)
@@ -44,7 +45,7 @@ void ma_heap_init(struct ma_heap *heap, struct ma_instance *inst, uint64_t ordin
 	heap->behind = MA_CANARY + config->slab.redzone;
 	heap->small_max = ma_class_limit(inst->pool.page) - heap->behind;
 	heap->hooked = is_hooked(config);
-	heap->self = MA_SLAB_PENDING; /* no owner is that */
+	heap->self = 1; /* no owner is that */
 	heap->stocked = !heap->hooked && heap != &inst->shared && config->stock.entries > 0;
 	heap->until_sample = config->sample;
 	heap->until_check = config->check;
@@ -113,6 +114,8 @@ struct ma_heap *ma_heap_acquire(struct ma_instance *inst)
 	else
 		heap = new_heap_locked(inst);
 	ma_unlock(&inst->registry);
+	if (heap != NULL)
+		ma_remote_open(heap);
 	return heap;
 }
 
@@ -121,9 +124,10 @@ void ma_heap_release(struct ma_heap *heap)
 	struct ma_instance *inst = heap->instance;
 
 	ma_bins_flush(heap);
-	(void)ma_bins_drain(heap);
-	ma_bins_drop_empty(heap);
+	ma_remote_deliver(heap);
 	ma_lock(&inst->shared_lock);
+	ma_remote_close(heap);
+	ma_bins_drop_empty(heap);
 	ma_bins_hand_over(heap, &inst->shared);
 	ma_unlock(&inst->shared_lock);
 	ma_lock(&inst->registry);
@@ -137,11 +141,12 @@ void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap)
 {
 	if (heap != NULL) {
 		ma_bins_flush(heap);
-		(void)ma_bins_drain(heap);
+		ma_remote_deliver(heap);
+		(void)ma_remote_collect(heap);
 		ma_bins_drop_empty(heap);
 	}
 	ma_lock(&inst->shared_lock);
-	(void)ma_bins_drain(&inst->shared);
+	(void)ma_remote_collect(&inst->shared);
 	ma_bins_drop_empty(&inst->shared);
 	ma_unlock(&inst->shared_lock);
 	ma_waitlist_flush(&inst->waitlist);
@@ -317,16 +322,7 @@ void ma_fast_put(struct ma_slab *slab, size_t idx)
 {
 	uintptr_t owner = atomic_load_explicit(ma_slab_owner(slab), memory_order_relaxed);
 
-	put_owned((struct ma_heap *)(owner & ~MA_SLAB_PENDING), slab, (uint32_t)idx);
-}
-
-/* Another thread's slot is marked; who marks the first of a slab tells the owner. */
-static void free_remote(const struct ma_target *t, const void *ptr)
-{
-	if (ma_likely(ma_slab_set_remote(t->slab, t->slot.idx)))
-		ma_bins_notify(t->slab);
-	else
-		(void)ma_prove_failed(t->slab, ptr, MA_PROOF_FREE, &t->slot, MA_INVALID_FREE);
+	put_owned((struct ma_heap *)owner, slab, (uint32_t)idx);
 }
 
 static ma_noinline void free_long(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
@@ -344,10 +340,10 @@ static ma_noinline void free_long(struct ma_instance *inst, struct ma_heap *heap
 	if (ma_unlikely(t.slab->flags & MA_SLAB_TRACED))
 		ma_hooks_freed(inst, heap, ptr);
 	owner = atomic_load_explicit(&block->owner, memory_order_acquire);
-	if (heap != NULL && (owner & ~MA_SLAB_PENDING) == (uintptr_t)heap)
+	if (heap != NULL && owner == (uintptr_t)heap)
 		free_owned(heap, t.slab, t.slot);
-	else
-		free_remote(&t, ptr);
+	else if (ma_unlikely(!ma_remote_free(heap, t.slab, t.slot)))
+		(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);
 }
 
 void ma_heap_free(struct ma_instance *inst, struct ma_heap *heap, void *ptr)
@@ -373,7 +369,7 @@ static bool resize_slot(const struct ma_heap *heap, const struct ma_target *t, s
 {
 	uintptr_t owner = atomic_load_explicit(&t->block->owner, memory_order_relaxed);
 
-	if ((owner & ~MA_SLAB_PENDING) != (uintptr_t)heap || size > heap->small_max ||
+	if (owner != (uintptr_t)heap || size > heap->small_max ||
 	    ma_class_of(size + heap->behind) != t->slab->class_idx)
 		return false;
 	ma_slab_resize(t->slab, t->slot, size);

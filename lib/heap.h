@@ -8,22 +8,17 @@
  *
  *      instance   pool, meta; shared heap: slabs whose threads have ended
  *        heap     bin[class]:  avail -> slab -> slab      full -> slab -> slab
- *                 quarantine;  notified -> slab -> slab   (other threads freed slots there)
+ *                 stock[class], or quarantine
+ *                 inbox, outboxes: slots that other threads freed (remote.h)
  *
- * A thread that frees another one's slot sets the slot's remote bit, then the slab's pending bit;
- * whoever set the latter first puts the slab on the owner's list of notified slabs, and the owner
- * collects when it runs dry. At thread exit slabs go to the shared heap, from where any heap that
- * needs the class adopts them.
+ * At thread exit slabs go to the shared heap, from where any heap that needs the class adopts them.
  *
  * Rules:
  *   H1  A slab is on one list of its owner's bin of its class: avail or full. is_avail tells which.
  *   H2  A slab in full has no free slot; in avail only the first may have none.
- *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the first of avail, or
- *       while it is pending.
- *   H4  owner is the heap whose list the slab is on; it changes only while the pending bit is
- *       clear.
- *   H5  Every slab on the list of notified slabs has its pending bit set, and the list's heap for
- *       an owner.
+ *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the first of avail.
+ *   H4  owner is the heap whose list the slab is on; it changes only under the shared lock, or when
+ *       the slab comes or goes.
  *
  * Locks: a heap is its thread's alone. The registry lock guards the lists of heaps, the shared lock
  * the shared heap. Cost: alloc and free of small objects by the owner touch no lock and no atomic
@@ -55,6 +50,23 @@ struct ma_instance;
 #define MA_FAST_MAX ((size_t)1024 - MA_CANARY)
 #define MA_FAST_ENTRIES (1024 / MA_ALIGN + 1)
 
+/* Slots that are told of at once (remote.h). */
+#define MA_BATCH 30
+
+struct ma_batch {
+	struct ma_batch *next;
+	uint32_t n;
+	uint64_t slot[MA_BATCH]; /* [ address of the slab | index (16 bits) ] */
+};
+
+/* Owners that a thread has batches for, at a time. */
+#define MA_OUTBOXES 8
+
+struct ma_outbox {
+	struct ma_heap *to;
+	struct ma_batch *batch; /* NULL: none */
+};
+
 struct ma_bin {
 	struct ma_slab *avail; /* H1, H2 */
 	struct ma_slab *full;  /* H1, H2 */
@@ -75,14 +87,19 @@ struct ma_heap {
 	uint64_t until_sample;       /* allocations until one is sampled */
 	uint64_t until_check;        /* allocations until all is validated */
 	struct ma_random random;
-	struct ma_slab_source source; /* fixed */
+	struct ma_slab_source source;      /* fixed */
+	struct ma_outbox out[MA_OUTBOXES]; /* other heaps' slots that this thread freed */
+	struct ma_batch *spare;            /* empty ones */
+	uint32_t nspare;
+	bool searched; /* slots were collected that batches may still tell of */
 	struct ma_quarantine quarantine;
 	struct ma_stock *fast[MA_FAST_ENTRIES]; /* by size: those in stock, short way (fast.h) */
 	struct ma_stock *stock[MA_NCLASSES];    /* ma_stock_none where there is none */
 	struct ma_bin bin[MA_NCLASSES];
 
 	/* Written by other threads. */
-	alignas(MA_CACHE_LINE) _Atomic(struct ma_slab *) notified; /* H5 */
+	alignas(MA_CACHE_LINE) _Atomic(struct ma_batch *) inbox; /* slots that others freed */
+	_Atomic bool overlooked; /* there are some that no batch tells of */
 };
 
 struct ma_instance_config {

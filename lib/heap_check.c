@@ -1,5 +1,6 @@
 #include "heap.h"
 #include "large.h"
+#include "remote.h"
 
 static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool avail, size_t *n)
 {
@@ -12,7 +13,7 @@ static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool ava
 
 		if (s->prev != prev || s->is_avail != avail || s->class_idx != class_idx)
 			return "H1 a slab is on the list that it says";
-		if ((owner & ~MA_SLAB_PENDING) != (uintptr_t)heap)
+		if (owner != (uintptr_t)heap)
 			return "H4 the owner is the heap whose list the slab is on";
 		if (++*n > bin->nslabs)
 			return "H3 nslabs counts the slabs of the bin";
@@ -20,21 +21,13 @@ static const char *check_list(struct ma_heap *heap, unsigned class_idx, bool ava
 			return "H2 slabs in avail have free slots, those in full none";
 		if (!avail && ma_slab_has_free(s))
 			return "H2 slabs in full have no free slot";
-		if (s->used == 0 && (owner & MA_SLAB_PENDING) == 0 && prev != NULL)
+		if (s->used == 0 && prev != NULL)
 			return "H3 an empty slab is kept only as the first of avail";
 		broken = ma_slab_check(s);
 		if (broken != NULL)
 			return broken;
 		prev = s;
 	}
-	return NULL;
-}
-
-static const char *check_notified(struct ma_heap *heap)
-{
-	for (struct ma_slab *s = atomic_load(&heap->notified); s != NULL; s = s->notified)
-		if (atomic_load(ma_slab_owner(s)) != ((uintptr_t)heap | MA_SLAB_PENDING))
-			return "H5 notified slabs are pending and the heap's";
 	return NULL;
 }
 
@@ -52,7 +45,7 @@ const char *ma_heap_check(struct ma_heap *heap)
 			broken = "H3 nslabs counts the slabs of the bin";
 	}
 	if (broken == NULL)
-		broken = check_notified(heap);
+		broken = ma_remote_check(heap);
 	if (broken == NULL)
 		broken = ma_quarantine_check(&heap->quarantine);
 	for (unsigned i = 0; i < MA_NCLASSES && broken == NULL; i++)

@@ -97,7 +97,7 @@ bool ma_prove_large(struct ma_instance *inst, struct ma_block *block, const void
 bool ma_prove_failed(const struct ma_slab *slab, const void *ptr, enum ma_proof proof,
 		     const struct ma_slot *slot, enum ma_violation_kind kind)
 {
-	if (proof == MA_PROOF_OVERRUN && !ma_slab_is_remote(slab, slot->idx)) {
+	if (proof == MA_PROOF_OVERRUN && ma_slab_load(slab, slot->idx) == slot->state) {
 		ma_slab_overrun(slab, *slot);
 		return true;
 	}
@@ -109,13 +109,7 @@ static bool prove_slot(struct ma_target *t, const void *ptr, enum ma_violation_k
 {
 	enum ma_proof proof = ma_slab_prove(t->slab, ptr, &t->slot);
 
-	if (proof != MA_PROOF_OK && !ma_prove_failed(t->slab, ptr, proof, &t->slot, kind))
-		return false;
-	if (ma_slab_is_remote(t->slab, t->slot.idx)) {
-		report_slot(t->slab, ptr, MA_PROOF_FREE, kind);
-		return false;
-	}
-	return true;
+	return proof == MA_PROOF_OK || ma_prove_failed(t->slab, ptr, proof, &t->slot, kind);
 }
 
 bool ma_prove(struct ma_instance *inst, const void *ptr, enum ma_violation_kind kind,

@@ -3,7 +3,7 @@
 
 /* Where the arrays beside a slab lie in their one piece of meta memory. */
 struct layout {
-	size_t remote, wide, trace, stack; /* offsets; the states are at 0 */
+	size_t wide, trace, stack; /* offsets; the states are at 0 */
 	size_t size;
 };
 
@@ -19,8 +19,7 @@ static struct layout layout_of(size_t size, size_t slot, size_t nslots, bool tra
 	bool wide = slot - MA_CANARY >= MA_SLOT_WIDE;
 	struct layout l;
 
-	l.remote = ma_align_up(nstates * sizeof(uint16_t), sizeof(uint64_t));
-	l.wide = l.remote + (nslots + 63) / 64 * sizeof(uint64_t);
+	l.wide = ma_align_up(nstates * sizeof(uint16_t), MA_CACHE_LINE);
 	l.trace = l.wide + (wide ? nslots * sizeof(uint32_t) : 0);
 	l.stack = l.trace + (traced ? nslots * sizeof(struct ma_trace) : 0);
 	l.size = l.stack + nslots * sizeof(uint16_t);
@@ -65,7 +64,6 @@ static void shuffle(struct ma_slab *slab, struct ma_random *random)
 static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *l)
 {
 	slab->states = (_Atomic uint16_t *)(void *)beside;
-	slab->remote = (_Atomic uint64_t *)(void *)(beside + l->remote);
 	slab->wide = l->wide > 0 ? (_Atomic uint32_t *)(void *)(beside + l->wide) : NULL;
 	slab->trace = l->trace > 0 ? (struct ma_trace *)(void *)(beside + l->trace) : NULL;
 	slab->stack = (uint16_t *)(void *)(beside + l->stack);
@@ -194,55 +192,6 @@ void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin)
 		      (state & ~MA_SLOT_ORIGIN) | origin << MA_SLOT_ORIGIN_SHIFT);
 }
 
-/* ---- remote frees ---------------------------------------------------------------------------- */
-
-static ma_cold void report_twice(const struct ma_slab *slab, uint32_t idx)
-{
-	struct ma_violation v = {
-		.kind = MA_DOUBLE_FREE,
-		.ptr = ma_slab_slot_ptr(slab, idx),
-		.why = "was freed by two threads at once",
-	};
-
-	ma_slab_describe(slab, idx, &v);
-	ma_report(&v);
-}
-
-/* The bits of one word: the slots leave while their bits still say that they are not live. */
-static uint32_t collect_word(struct ma_slab *slab, uint32_t w, uint64_t bits)
-{
-	uint32_t n = 0;
-
-	for (uint64_t left = bits; left != 0; left &= left - 1) {
-		uint32_t idx = w * 64 + (uint32_t)__builtin_ctzll(left);
-
-		unsigned state = ma_slab_load(slab, idx);
-
-		if (!ma_slot_is_live(state)) {
-			report_twice(slab, idx);
-			continue;
-		}
-		ma_slab_retire(slab, idx, state);
-		ma_slab_put(slab, idx);
-		n++;
-	}
-	atomic_fetch_and(&slab->remote[w], ~bits);
-	return n;
-}
-
-uint32_t ma_slab_collect(struct ma_slab *slab)
-{
-	uint32_t n = 0;
-
-	for (uint32_t w = 0; w * 64 < slab->nslots; w++) {
-		uint64_t bits = atomic_load(&slab->remote[w]);
-
-		if (bits != 0)
-			n += collect_word(slab, w, bits);
-	}
-	return n;
-}
-
 char ma_slab_state(const struct ma_slab *slab, uint32_t idx)
 {
 	unsigned state = ma_slab_load(slab, idx);
@@ -252,5 +201,5 @@ char ma_slab_state(const struct ma_slab *slab, uint32_t idx)
 		return 'f';
 	if (ma_slot_phase(state) == MA_SLOT_FREE)
 		return 'f';
-	return !ma_slot_is_live(state) || ma_slab_is_remote(slab, idx) ? 'r' : 'l';
+	return ma_slot_is_live(state) ? 'l' : 'r';
 }

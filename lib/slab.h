@@ -1,15 +1,14 @@
 /*
- * slab - a block cut into equal slots; slot states, canaries, remote frees.
+ * slab - a block cut into equal slots; slot states, canaries.
  *
  * What and why: small objects live in slots. Which slots are free, live or retired, and how many
  * bytes the program asked for, is known without looking at user memory, so that every pointer can
  * be proven before anything is done with it. A slab belongs to one thread's heap, which takes and
- * returns slots without atomics; other threads only set bits.
+ * returns slots without atomics; other threads only change states of live ones.
  *
  *      block   [ slot 0 | slot 1 | slot 2 | ... | slot n-1 | unused ]
  *      slot    [ requested bytes | canary (8) | tail: zero ]
- *      beside  states[n]   free, retired, or live and its slack; generation; who may free it
- *              remote[]    one bit per slot: freed by another thread, not collected yet
+ *      beside  states[n]   free, retired, remote, or live and its slack; generation; origin
  *              stack[n]    indices of free slots that were in use before, most recent on top
  *              wide[n]     slack of live slots where a byte is too short (large slots only)
  *              trace[n]    stacks of the last allocation and free, where they are recorded
@@ -24,8 +23,8 @@
  *       zeros (in slots that are not filled: in the last bytes), unless the program wrote there.
  *   S6  A free or retired slot of a filled slab that was in use is zero, of another slab its first
  *       and its last 16 bytes, unless the program wrote to them.
- *   S7  A remote bit is set only for a live slot; it is what makes it retired until it is
- *       collected.
+ *   S7  A slot that another thread freed is remote, and counted as used, until its owner collects
+ *       it (remote.h).
  *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
  *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
  *       slots of a slab whose block stays; who does expects that a free slot may hold the canary of
@@ -35,9 +34,7 @@
  *
  * The generation of a slot changes with each life, and the canary with it.
  *
- * The owner is noted in the block. Its low bit says that remote bits may be set and that the slab
- * is, or is about to be, on its owner's list of notified slabs. A slab with that bit set does not
- * change owners and is not destroyed.
+ * The owner is noted in the block. A slab with used slots is not destroyed.
  *
  * Locks: none. Fields of the second line are the owner's alone. Cost: O(1), and the fill.
  * Rejected: free lists through the slots (a write after free becomes a write to our list); states
@@ -62,7 +59,8 @@
 #define MA_SLOT_WIDE 0xf0
 #define MA_SLOT_FREE 0xf1
 #define MA_SLOT_RETIRED 0xf2
-#define MA_SLOT_LEAVING 0xf3 /* was live, is being zeroed */
+#define MA_SLOT_REMOTE 0xf3  /* freed by another thread */
+#define MA_SLOT_LEAVING 0xf4 /* was live, is being zeroed */
 
 /* The high byte: [ generation (6 bits) | origin (2 bits) ]. */
 #define MA_SLOT_ORIGIN_SHIFT 8
@@ -75,8 +73,6 @@
 #define MA_SLAB_TRACED 2u  /* stacks are recorded */
 #define MA_SLAB_GUARDED 4u /* the last page of the block is a guard */
 #define MA_SLAB_CLOSE 8u   /* every proof looks at all that is behind the canary */
-
-#define MA_SLAB_PENDING ((uintptr_t)1)
 
 /* Of addresses in the program's half; what is above has place for a secret, and for a life. */
 #define MA_SLAB_ADDR_BITS 48
@@ -110,7 +106,6 @@ struct ma_slab {
 	/* Read by every thread that frees. */
 	uintptr_t granule;        /* address >> MA_GRANULE_SHIFT; fixed */
 	_Atomic uint16_t *states; /* nslots; fixed pointer */
-	_Atomic uint64_t *remote; /* a bit per slot; fixed pointer */
 	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
 	struct ma_trace *trace;   /* nslots, or NULL; fixed pointer */
 	uintptr_t where;          /* address of the states, and a secret above it; fixed */
@@ -130,7 +125,6 @@ struct ma_slab {
 	bool is_avail;                          /* on its bin's list of slabs with free slots */
 	struct ma_stock *stock;                 /* its owner's, of its class (stock.h) */
 	struct ma_slab *prev, *next;            /* in that list or the other */
-	struct ma_slab *notified;               /* next on the owner's list of notified slabs */
 };
 
 static_assert(sizeof(struct ma_slab) <= MA_BLOCK_RIDER, "a slab rides in its block (S1)");
@@ -164,13 +158,6 @@ bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist);
 
 /** ma_slab_take_fresh() - a slot that was never in use; there is one. */
 uint32_t ma_slab_take_fresh(struct ma_slab *slab);
-
-/**
- * ma_slab_collect() - make the slots that other threads freed free
- *
- * The caller is the owner. Return: slots collected.
- */
-uint32_t ma_slab_collect(struct ma_slab *slab);
 
 /** ma_slab_state() - state of slot @idx as the outside sees it: 'f'ree, 'l'ive or 'r'etired. */
 char ma_slab_state(const struct ma_slab *slab, uint32_t idx);
@@ -218,7 +205,7 @@ ma_inline _Atomic(uintptr_t) *ma_slab_owner(struct ma_slab *slab)
 /* A slab that is being made has no states yet: its block was handed out a moment ago. */
 ma_inline bool ma_slab_is_set_up(struct ma_block *block)
 {
-	return (atomic_load_explicit(&block->owner, memory_order_acquire) & ~MA_SLAB_PENDING) != 0;
+	return atomic_load_explicit(&block->owner, memory_order_acquire) != 0;
 }
 
 ma_inline char *ma_slab_base(const struct ma_slab *slab)
@@ -449,25 +436,6 @@ ma_inline enum ma_proof ma_slab_prove(const struct ma_slab *slab, const void *pt
 	if (ma_unlikely(slab->flags & MA_SLAB_CLOSE) && !ma_slab_tail_is_zero(slab, ptr, size))
 		return MA_PROOF_OVERRUN;
 	return MA_PROOF_OK;
-}
-
-/** ma_slab_is_remote() - whether slot @idx was freed by another thread and not collected yet. */
-ma_inline bool ma_slab_is_remote(const struct ma_slab *slab, uint32_t idx)
-{
-	uint64_t word = atomic_load_explicit(&slab->remote[idx / 64], memory_order_acquire);
-
-	return (word >> (idx % 64) & 1) != 0;
-}
-
-/**
- * ma_slab_set_remote() - mark slot @idx freed by this thread. Return: false when it was marked
- * before.
- */
-ma_inline bool ma_slab_set_remote(struct ma_slab *slab, uint32_t idx)
-{
-	uint64_t bit = (uint64_t)1 << (idx % 64);
-
-	return (atomic_fetch_or(&slab->remote[idx / 64], bit) & bit) == 0;
 }
 
 #endif

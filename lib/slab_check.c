@@ -31,8 +31,6 @@ static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned
 
 	if (slot.slack > slab->slot - MA_CANARY)
 		return "S4 the slack leaves room for the canary";
-	if (ma_slab_is_remote(slab, idx))
-		return NULL;
 	size = ma_slot_size(slab, slot);
 	if (!ma_canary_intact(ptr + size, ma_slab_secret(slab, idx, state)))
 		return "S5 canaries are intact";
@@ -56,19 +54,18 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 	unsigned phase = ma_slot_phase(state);
 	bool filled = was_handed_out(slab, idx);
 
-	if (phase > MA_SLOT_RETIRED)
-		return "S4 states are free, retired or live";
+	if (phase > MA_SLOT_REMOTE)
+		return "S4 states are free, retired, remote or live";
 	if (!ma_slot_is_live(state) && filled && !is_filled(slab, ma_slab_slot_ptr(slab, idx)))
 		return "S6 free and retired slots are zero";
 	if (phase == MA_SLOT_FREE) {
 		tally->free++;
-		return ma_slab_is_remote(slab, idx) ? "S7 remote bits are set for live slots only"
-						    : NULL;
+		return NULL;
 	}
 	tally->used++;
 	if (!was_handed_out(slab, idx))
 		return "S2 slots in use were handed out";
-	return phase == MA_SLOT_RETIRED ? NULL : check_live(slab, idx, state);
+	return ma_slot_is_live(state) ? check_live(slab, idx, state) : NULL;
 }
 
 /*

@@ -82,7 +82,7 @@ static enum ma_proof look(const struct ma_slab *slab, uint32_t idx, struct ma_sl
 
 	slot->idx = idx;
 	slot->state = ma_slab_load(slab, idx);
-	if (ma_slab_is_remote(slab, idx) || ma_slot_phase(slot->state) == MA_SLOT_LEAVING)
+	if (ma_slot_phase(slot->state) == MA_SLOT_LEAVING)
 		return MA_PROOF_OK;
 	if (ma_slot_is_live(slot->state)) {
 		slot->slack = ma_slab_slack(slab, idx, slot->state);
@@ -129,7 +129,7 @@ static char letter(const struct ma_slab *slab, uint32_t idx)
 		return '!';
 	if (ma_slot_phase(state) == MA_SLOT_FREE)
 		return '.';
-	return ma_slot_is_live(state) && !ma_slab_is_remote(slab, idx) ? 'l' : 'q';
+	return ma_slot_is_live(state) ? 'l' : 'q';
 }
 
 static void picture(const struct ma_slab *slab, uint32_t idx, char *out)
