@@ -83,7 +83,7 @@ static void check_slack(struct world *w, const struct model_object *o)
 static void check_last_resort(struct world *w, unsigned inst)
 {
 	const struct ma_heap *heap = w->heap[inst][w->thread];
-	bool waits = atomic_load(&heap->notified) != NULL;
+	bool waits = atomic_load(&heap->inbox) != NULL;
 
 	world_check_given(&w->instance[inst].pool, 0);
 	for (unsigned i = 0; i < heap->quarantine.cap; i++)

@@ -98,7 +98,7 @@ bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
 static bool slot_must_stay(const struct world *w, unsigned inst, struct ma_block *block,
 			   size_t size)
 {
-	uintptr_t owner = atomic_load(&block->owner) & ~MA_SLAB_PENDING;
+	uintptr_t owner = atomic_load(&block->owner);
 
 	return owner == (uintptr_t)w->heap[inst][w->thread] &&
 	       class_of(&w->instance[inst], size, 0) == ma_slab_of(block)->class_idx;

@@ -4,6 +4,7 @@
 #include "decay.h"
 #include "os.h"
 #include "os_fake.h"
+#include "remote.h"
 #include "sweep.h"
 #include "world.h"
 
@@ -263,6 +264,9 @@ void world_give_all(struct world *w, unsigned inst, size_t keep)
 
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
 		if (w->heap[inst][t] != NULL)
+			ma_remote_deliver(w->heap[inst][t]);
+	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
+		if (w->heap[inst][t] != NULL)
 			ma_heap_compact(instance, w->heap[inst][t]);
 	ma_heap_compact(instance, NULL);
 	world_decay(w, inst, keep);
@@ -354,12 +358,12 @@ static size_t left_over(const struct ma_pool *pool)
 /* Heaps, and what their quarantines and stocks have beside them. */
 static size_t held_by_heaps(const struct ma_instance *inst)
 {
-	size_t sum = 0;
+	size_t sum = inst->shared.nspare * piece(sizeof(struct ma_batch));
 
 	for (const struct ma_heap *h = inst->heaps; h != NULL; h = h->next) {
 		const struct ma_quarantine *q = &h->quarantine;
 
-		sum += piece(sizeof(*h));
+		sum += piece(sizeof(*h)) + h->nspare * piece(sizeof(struct ma_batch));
 		if (q->entry != q->few)
 			sum += piece(q->cap * sizeof(*q->entry));
 		for (size_t i = 0; i < MA_NCLASSES; i++)

@@ -8,6 +8,7 @@
 #include "pagemap.h"
 #include "proof.h"
 #include "remote.h"
+#include "supply.h"
 
 /* The shared heap has no quarantine: what is freed there was freed by a thread without heap. */
 static void init_quarantine(struct ma_heap *heap)
@@ -123,12 +124,13 @@ void ma_heap_release(struct ma_heap *heap)
 {
 	struct ma_instance *inst = heap->instance;
 
-	ma_bins_flush(heap);
+	ma_supply_flush(heap);
 	ma_remote_deliver(heap);
 	ma_lock(&inst->shared_lock);
 	ma_remote_close(heap);
-	ma_bins_drop_empty(heap);
-	ma_bins_hand_over(heap, &inst->shared);
+	ma_supply_drop_empty(heap);
+	ma_supply_hand_over(heap, &inst->shared);
+	(void)ma_remote_collect(&inst->shared);
 	ma_unlock(&inst->shared_lock);
 	ma_lock(&inst->registry);
 	heap->next_idle = inst->idle;
@@ -140,14 +142,14 @@ void ma_heap_release(struct ma_heap *heap)
 void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap)
 {
 	if (heap != NULL) {
-		ma_bins_flush(heap);
+		ma_supply_flush(heap);
 		ma_remote_deliver(heap);
 		(void)ma_remote_collect(heap);
-		ma_bins_drop_empty(heap);
+		ma_supply_drop_empty(heap);
 	}
 	ma_lock(&inst->shared_lock);
 	(void)ma_remote_collect(&inst->shared);
-	ma_bins_drop_empty(&inst->shared);
+	ma_supply_drop_empty(&inst->shared);
 	ma_unlock(&inst->shared_lock);
 	ma_waitlist_flush(&inst->waitlist);
 }
@@ -160,19 +162,19 @@ static void *alloc_stocked(struct ma_heap *heap, struct ma_stock *stock, size_t 
 	struct ma_stocked slot = ma_stock_take(stock);
 	struct ma_block *block = ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr);
 
-	return ma_slab_arm(ma_slab_of(block), ma_bins_idx(heap, slot), size);
+	return ma_slab_arm(ma_slab_of(block), ma_supply_idx(heap, slot), size);
 }
 
 void *ma_fast_damaged(const struct ma_heap *heap, struct ma_stocked slot, size_t size)
 {
 	struct ma_block *block = ma_pagemap_get(heap->instance->pagemap, (uintptr_t)slot.ptr);
 
-	return ma_slab_arm(ma_slab_of(block), ma_bins_idx(heap, slot), size);
+	return ma_slab_arm(ma_slab_of(block), ma_supply_idx(heap, slot), size);
 }
 
 static void *alloc_slab(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
-	struct ma_slab *slab = ma_bins_refill(heap, class_idx);
+	struct ma_slab *slab = ma_supply_refill(heap, class_idx);
 
 	if (slab == NULL)
 		return NULL;
@@ -197,9 +199,9 @@ static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 	struct ma_slab *slab = heap->bin[class_idx].avail;
 
 	if (heap->stocked) {
-		struct ma_stock *stock = ma_bins_stock(heap, class_idx);
+		struct ma_stock *stock = ma_supply_stock(heap, class_idx);
 
-		if (ma_stock_is_ready(stock) || ma_bins_stock_up(heap, stock))
+		if (ma_stock_is_ready(stock) || ma_supply_stock_up(heap, stock))
 			return alloc_stocked(heap, stock, size);
 	}
 	if (slab != NULL && slab->top > 0)
@@ -293,14 +295,14 @@ static ma_noinline void settle(struct ma_heap *heap, struct ma_slab *slab)
 /* The owner's retired slot: through stock or quarantine, back to the slab. */
 static void put_owned(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 {
-	if (heap->stocked && ma_bins_stock_put(heap, slab, idx))
+	if (heap->stocked && ma_supply_stock_put(heap, slab, idx))
 		return;
 	if (heap->quarantine.cap > 0) {
 		struct ma_retired in = {slab, idx, slab->slot};
 
 		in = ma_quarantine_put(&heap->quarantine, in);
 		if (ma_unlikely(ma_quarantine_is_over(&heap->quarantine)))
-			ma_bins_relieve(heap);
+			ma_supply_relieve(heap);
 		slab = in.slab;
 		idx = in.idx;
 		if (slab == NULL)
@@ -429,8 +431,8 @@ void ma_instance_unlock(struct ma_instance *inst)
 void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 {
 	if (heap != NULL)
-		ma_bins_forked(heap);
-	ma_bins_forked(&inst->shared);
+		ma_supply_forked(heap);
+	ma_supply_forked(&inst->shared);
 	if (!inst->config.renewed)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */

@@ -267,8 +267,19 @@ void ma_remote_close(struct ma_heap *heap)
 
 void ma_remote_forked(struct ma_heap *heap)
 {
+	ma_remote_deliver(heap);
 	(void)ma_remote_collect(heap);
 	search(heap, true);
+}
+
+/* Or may have been found by a search. */
+static bool is_remote(uint64_t slot)
+{
+	struct ma_slab *slab = slab_of(slot);
+	const struct ma_heap *owner = owner_of(slab);
+
+	return ma_slot_phase(ma_slab_load(slab, idx_of(slot))) == MA_SLOT_REMOTE ||
+	       (owner != NULL && owner->searched);
 }
 
 const char *ma_remote_check(const struct ma_heap *heap)
@@ -283,8 +294,7 @@ const char *ma_remote_check(const struct ma_heap *heap)
 		const struct ma_batch *b = heap->out[i].batch;
 
 		for (uint32_t k = 0; b != NULL && k < b->n; k++)
-			if (ma_slot_phase(ma_slab_load(slab_of(b->slot[k]), idx_of(b->slot[k]))) !=
-			    MA_SLOT_REMOTE)
+			if (!is_remote(b->slot[k]))
 				return "N1 what is told of is remote";
 	}
 	return NULL;

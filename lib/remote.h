@@ -31,8 +31,12 @@
 
 #include "heap.h"
 
-/** ma_remote_free() - a proven live slot of another heap is freed. Return: false when it is not live
- * any more. @heap is the calling thread's, or NULL. */
+/**
+ * ma_remote_free() - a proven live slot of another heap is freed
+ * @heap:  the calling thread's, or NULL
+ *
+ * Return: false when it is not live any more.
+ */
 bool ma_remote_free(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot) ma_must_check;
 
 /** ma_remote_deliver() - all that the heap's thread has freed is told to its owners. */

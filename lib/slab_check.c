@@ -48,24 +48,34 @@ static bool was_handed_out(const struct ma_slab *slab, uint32_t idx)
 	return order < slab->fresh;
 }
 
+static const char *check_contents(const struct ma_slab *slab, uint32_t idx, unsigned state)
+{
+	if (ma_slot_is_live(state))
+		return check_live(slab, idx, state);
+	if (ma_slot_phase(state) == MA_SLOT_LEAVING || !was_handed_out(slab, idx) ||
+	    is_filled(slab, ma_slab_slot_ptr(slab, idx)))
+		return NULL;
+	return "S6 free and retired slots are zero";
+}
+
+/* Another thread may be freeing it at this moment: then its state changes first (S8). */
 static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct tally *tally)
 {
 	unsigned state = ma_slab_load(slab, idx);
-	unsigned phase = ma_slot_phase(state);
-	bool filled = was_handed_out(slab, idx);
+	const char *broken = NULL;
 
-	if (phase > MA_SLOT_REMOTE)
+	if (ma_slot_phase(state) > MA_SLOT_LEAVING)
 		return "S4 states are free, retired, remote or live";
-	if (!ma_slot_is_live(state) && filled && !is_filled(slab, ma_slab_slot_ptr(slab, idx)))
-		return "S6 free and retired slots are zero";
-	if (phase == MA_SLOT_FREE) {
-		tally->free++;
-		return NULL;
-	}
-	tally->used++;
-	if (!was_handed_out(slab, idx))
+	if (ma_slot_phase(state) != MA_SLOT_FREE && !was_handed_out(slab, idx))
 		return "S2 slots in use were handed out";
-	return ma_slot_is_live(state) ? check_live(slab, idx, state) : NULL;
+	broken = check_contents(slab, idx, state);
+	if (broken != NULL && ma_slab_load(slab, idx) == state)
+		return broken;
+	if (ma_slot_phase(state) == MA_SLOT_FREE)
+		tally->free++;
+	else
+		tally->used++;
+	return NULL;
 }
 
 /*

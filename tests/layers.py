@@ -54,6 +54,7 @@ ROOMS = {
     "heap": POOL + " direct decay guard waitlist sizeclass slab large quarantine stock",
     "bins": POOL + " direct decay " + HEAP,
     "remote": POOL + " bins " + HEAP,
+    "supply": POOL + " bins remote " + HEAP,
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
@@ -70,7 +71,7 @@ ROOMS = {
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
-           "pool_internal": "pool", "bins": "heap", "remote": "heap", "proof": "heap", "hooks": "heap", "fast": "heap",
+           "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap", "fast": "heap",
            "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names

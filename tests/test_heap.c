@@ -3,6 +3,7 @@
 #include "bins.h"
 #include "decay.h"
 #include "heap_fixture.h"
+#include "remote.h"
 
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)
@@ -357,129 +358,6 @@ static void test_impossible_requests_disturb_nothing(void **state)
 	release(rooms.a, kept);
 }
 
-/* ---- two threads ----------------------------------------------------------------------------- */
-
-static size_t nnotified(struct ma_heap *heap)
-{
-	size_t n = 0;
-
-	for (struct ma_slab *s = atomic_load(&heap->notified); s != NULL; s = s->notified)
-		n++;
-	return n;
-}
-
-static bool is_pending(void *ptr)
-{
-	return (atomic_load(ma_slab_owner(slab_of(ptr))) & MA_SLAB_PENDING) != 0;
-}
-
-static void test_a_remote_free_tells_the_owner_once(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 56);
-	void *z = alloc(rooms.a, 1000);
-
-	(void)state;
-	release(rooms.b, x);
-	assert_int_equal(nnotified(rooms.a), 1);
-	assert_true(is_pending(x));
-	assert_int_equal(ma_slab_state(slab_of(x), slot_of(x)), 'r');
-	assert_int_equal(ma_slab_state(slab_of(y), slot_of(y)), 'l');
-	release(rooms.b, y);
-	assert_int_equal(nnotified(rooms.a), 1);
-	release(NULL, z);
-	assert_int_equal(nnotified(rooms.a), 2);
-	assert_sound(rooms_check());
-	assert_true(ma_bins_drain(rooms.a));
-	assert_int_equal(nnotified(rooms.a), 0);
-	assert_false(ma_bins_drain(rooms.a));
-	assert_int_equal(nslabs(rooms.a), 2);
-	assert_sound(rooms_check());
-}
-
-/* The owner that runs dry collects before it takes another slab. */
-static void test_collected_slots_are_used_again(void **state)
-{
-	size_t n = slab_of(alloc(rooms.a, 56))->nslots;
-	void **ptr = alloc(rooms.a, n * sizeof(*ptr));
-	size_t before;
-
-	(void)state;
-	for (size_t i = 0; i < n - 1; i++)
-		ptr[i] = alloc(rooms.a, 56);
-	before = nslabs(rooms.a);
-	for (size_t i = 0; i < n - 1; i += 2)
-		release(rooms.b, ptr[i]);
-	for (size_t i = 0; i < n - 1; i += 2)
-		ptr[i] = alloc(rooms.a, 56);
-	assert_int_equal(nslabs(rooms.a), before);
-	assert_sound(rooms_check());
-	(void)alloc(rooms.a, 56);
-	assert_int_equal(nslabs(rooms.a), before + 1);
-}
-
-/* The owner's own free goes the slow way while others' are pending, and collects. */
-static void test_the_owner_frees_while_others_are_pending(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 56);
-	void *z = alloc(rooms.a, 56);
-
-	(void)state;
-	release(rooms.b, x);
-	release(rooms.a, y);
-	assert_int_equal(nnotified(rooms.a), 0);
-	assert_false(is_pending(z));
-	assert_int_equal(ma_slab_state(slab_of(x), slot_of(x)), 'f');
-	assert_int_equal(ma_slab_state(slab_of(y), slot_of(y)), 'f');
-	assert_sound(rooms_check());
-}
-
-/*
- * Between setting the remote bit and telling the owner, a thread can be late: the owner may have
- * collected the slot and destroyed the slab.
- */
-static void test_a_late_notice_about_a_slab_that_is_gone(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 56);
-	struct ma_slab *slab = slab_of(x);
-
-	(void)state;
-	assert_true(ma_slab_set_remote(slab, slot_of(y)));
-	release(rooms.b, x);
-	ma_heap_compact(&rooms.inst, rooms.a);
-	assert_int_equal(nslabs(rooms.a), 0);
-	ma_bins_notify(slab);
-	assert_int_equal(nnotified(rooms.a), 0);
-	assert_sound(rooms_check());
-	(void)ma_decay_all(&rooms.inst.pool, 0);
-	ma_bins_notify(slab);
-	assert_sound(rooms_check());
-}
-
-/* Or its descriptor is another slab's by now, whose owner is told needlessly. */
-static void test_a_late_notice_about_another_slab(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 56);
-	struct ma_slab *slab = slab_of(x);
-	void *other;
-
-	(void)state;
-	assert_true(ma_slab_set_remote(slab, slot_of(y)));
-	release(rooms.b, x);
-	ma_heap_compact(&rooms.inst, rooms.a);
-	other = alloc(rooms.b, 1000);
-	assert_ptr_equal(slab_of(other), slab);
-	ma_bins_notify(slab);
-	assert_int_equal(nnotified(rooms.b), 1);
-	assert_sound(rooms_check());
-	release(rooms.b, other);
-	assert_int_equal(nnotified(rooms.b), 0);
-	assert_sound(rooms_check());
-}
-
 /* ---- threads end ----------------------------------------------------------------------------- */
 
 static void test_slabs_of_an_ended_thread_are_adopted(void **state)
@@ -541,7 +419,7 @@ static void test_a_full_slab_is_adopted_once_it_has_free_slots(void **state)
 	rooms.a = NULL;
 	assert_ptr_not_equal(slab_of(alloc(rooms.b, 56)), slab);
 	release(rooms.b, last);
-	assert_int_equal(nnotified(&rooms.inst.shared), 1);
+	ma_remote_deliver(rooms.b);
 	assert_sound(rooms_check());
 	/* Another heap, without slabs, needs the class. */
 	rooms.a = ma_heap_acquire(&rooms.inst);
@@ -560,6 +438,7 @@ static void test_release_takes_everything_along(void **state)
 	release(rooms.a, alloc(rooms.a, 56));
 	release(rooms.a, alloc(rooms.a, 2000));
 	release(rooms.b, y);
+	ma_remote_deliver(rooms.b);
 	ma_heap_release(rooms.a);
 	rooms.a = NULL;
 	/* One slab has a live object; those that became empty on the way are gone. */
@@ -582,111 +461,6 @@ static void test_no_memory_for_a_heap(void **state)
 	assert_null(ma_heap_acquire(&rooms.inst));
 	os_fake_lift();
 	assert_non_null(ma_heap_acquire(&rooms.inst));
-	assert_sound(rooms_check());
-}
-
-/* ---- fork ------------------------------------------------------------------------------------ */
-
-/* In the child, as memalloc.c does it, without the fork: locks would be held by this thread. */
-static void forked(struct ma_heap *heap)
-{
-	ma_instance_lock(&rooms.inst);
-	ma_instance_unlock(&rooms.inst);
-	ma_instance_forked(&rooms.inst, heap);
-}
-
-static void set_pending(struct ma_slab *slab)
-{
-	atomic_fetch_or(ma_slab_owner(slab), MA_SLAB_PENDING);
-}
-
-/* A thread that set the pending bit was not copied before it could put the slab on the list. */
-static void test_pending_and_never_pushed(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 56);
-
-	(void)state;
-	assert_true(ma_slab_set_remote(slab_of(x), slot_of(x)));
-	set_pending(slab_of(x));
-	assert_int_equal(nnotified(rooms.a), 0);
-	forked(rooms.a);
-	assert_false(is_pending(y));
-	assert_int_equal(ma_slab_state(slab_of(x), slot_of(x)), 'f');
-	assert_int_equal(ma_slab_state(slab_of(y), slot_of(y)), 'l');
-	assert_sound(rooms_check());
-	/* Its thread can end, which would have to wait for that push otherwise. */
-	ma_heap_release(rooms.a);
-	rooms.a = NULL;
-	assert_sound(rooms_check());
-}
-
-static void test_pending_and_pushed(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-	void *y = alloc(rooms.a, 1000);
-
-	(void)state;
-	release(rooms.b, x);
-	release(rooms.b, y);
-	forked(rooms.a);
-	assert_int_equal(nnotified(rooms.a), 0);
-	assert_int_equal(nslabs(rooms.a), 2);
-	assert_sound(rooms_check());
-	release(rooms.a, alloc(rooms.a, 56));
-	assert_sound(rooms_check());
-}
-
-/* Full slabs, too, in the forking thread's heap and in the shared one. */
-static void test_pending_full_slabs(void **state)
-{
-	size_t n = slab_of(alloc(rooms.a, 56))->nslots;
-	void *mine = NULL;
-	void *shared = NULL;
-
-	(void)state;
-	for (size_t i = 0; i < 3 * n; i++)
-		mine = i == n / 2 ? alloc(rooms.a, 56) : (alloc(rooms.a, 56), mine);
-	for (size_t i = 0; i < 3 * n; i++)
-		shared = i == n / 2 ? alloc(rooms.b, 56) : (alloc(rooms.b, 56), shared);
-	ma_heap_release(rooms.b);
-	rooms.b = NULL;
-	assert_true(ma_slab_set_remote(slab_of(mine), slot_of(mine)));
-	set_pending(slab_of(mine));
-	assert_true(ma_slab_set_remote(slab_of(shared), slot_of(shared)));
-	set_pending(slab_of(shared));
-	forked(rooms.a);
-	assert_false(is_pending(mine));
-	assert_false(is_pending(shared));
-	assert_int_equal(ma_slab_state(slab_of(mine), slot_of(mine)), 'f');
-	assert_int_equal(ma_slab_state(slab_of(shared), slot_of(shared)), 'f');
-	assert_sound(rooms_check());
-}
-
-/* Objects of threads that are gone can be freed; their slots are not used again. */
-static void test_objects_of_vanished_threads(void **state)
-{
-	void *x = alloc(rooms.b, 56);
-	struct ma_heap *gone = rooms.b;
-
-	(void)state;
-	forked(rooms.a);
-	release(rooms.a, x);
-	assert_int_equal(nnotified(gone), 1);
-	assert_ptr_not_equal(alloc(rooms.a, 56), x);
-	assert_sound(rooms_check());
-}
-
-static void test_forked_without_a_heap(void **state)
-{
-	void *x = alloc(rooms.a, 56);
-
-	(void)state;
-	ma_heap_release(rooms.a);
-	rooms.a = NULL;
-	release(NULL, x);
-	forked(NULL);
-	assert_int_equal(nnotified(&rooms.inst.shared), 0);
 	assert_sound(rooms_check());
 }
 
@@ -796,10 +570,8 @@ static void test_objects_that_another_thread_freed(void **state)
 	(void)state;
 	release(rooms.b, ptr);
 	assert_all_report(kind, why, ptr);
-	/* What the canary says no longer counts then. */
-	((char *)ptr)[100] ^= 1;
-	assert_all_report(kind, why, ptr);
-	assert_true(ma_bins_drain(rooms.a));
+	ma_remote_deliver(rooms.b);
+	assert_true(ma_remote_collect(rooms.a));
 	assert_all_report(kind, why, ptr);
 	release(rooms.a, kept);
 }
@@ -1025,9 +797,6 @@ static void test_h3_empty(void **state)
 	(void)state;
 	slab->used = 0;
 	assert_broken("H3", rooms_check());
-	set_pending(slab);
-	assert_broken("S2", rooms_check());
-	atomic_fetch_and(ma_slab_owner(slab), ~MA_SLAB_PENDING);
 	slab->used = used;
 	assert_sound(rooms_check());
 }
@@ -1039,21 +808,7 @@ static void test_h4(void **state)
 	(void)state;
 	corrupt("H4", *ma_slab_owner(bin->avail), (uintptr_t)rooms.b);
 	corrupt("H4", *ma_slab_owner(bin->full), 0);
-	corrupt("H4", *ma_slab_owner(bin->full), (uintptr_t)&rooms.inst.shared | MA_SLAB_PENDING);
-}
-
-static void test_h5(void **state)
-{
-	struct ma_bin *bin = mixed();
-	void *ptr = alloc(rooms.b, 100);
-
-	(void)state;
-	corrupt("H5", rooms.a->notified, bin->avail);
-	release(rooms.a, ptr);
-	corrupt("H5", rooms.a->notified, slab_of(ptr));
-	set_pending(bin->avail);
-	corrupt("H5", rooms.b->notified->notified, bin->avail);
-	atomic_fetch_and(ma_slab_owner(bin->avail), ~MA_SLAB_PENDING);
+	corrupt("H4", *ma_slab_owner(bin->full), (uintptr_t)&rooms.inst.shared);
 }
 
 /* The instance's check looks into every room. */
@@ -1096,21 +851,11 @@ int main(void)
 		TEST(test_last_resort_collects),
 		TEST(test_requests_that_cannot_be_served),
 		TEST(test_impossible_requests_disturb_nothing),
-		TEST(test_a_remote_free_tells_the_owner_once),
-		TEST(test_collected_slots_are_used_again),
-		TEST(test_the_owner_frees_while_others_are_pending),
-		TEST(test_a_late_notice_about_a_slab_that_is_gone),
-		TEST(test_a_late_notice_about_another_slab),
 		TEST(test_slabs_of_an_ended_thread_are_adopted),
 		TEST(test_an_empty_slab_of_an_ended_thread_goes_back),
 		TEST(test_a_full_slab_is_adopted_once_it_has_free_slots),
 		TEST(test_release_takes_everything_along),
 		TEST(test_no_memory_for_a_heap),
-		TEST(test_pending_and_never_pushed),
-		TEST(test_pending_and_pushed),
-		TEST(test_pending_full_slabs),
-		TEST(test_objects_of_vanished_threads),
-		TEST(test_forked_without_a_heap),
 		TEST(test_pointers_that_are_not_ours),
 		TEST(test_pointers_into_objects),
 		TEST(test_the_report_names_the_slot),
@@ -1126,7 +871,6 @@ int main(void)
 		TEST(test_h3),
 		TEST(test_h3_empty),
 		TEST(test_h4),
-		TEST(test_h5),
 		TEST(test_every_room_is_asked),
 	};
 

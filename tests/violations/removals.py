@@ -88,11 +88,6 @@ REMOVALS = [
         "proof == MA_PROOF_FREE",
         cases=["free of memory never handed out, 24 bytes"]),
     Removal(
-        "freed by another thread, before anything else", PROOF,
-        "\tif (ma_slab_is_remote(t->slab, t->slot.idx)) {\n\t\treport_slot(t->slab, ptr, MA_PROOF_FREE, kind);\n"
-        "\t\treturn false;\n\t}\n",
-        tests=["test_heap/test_objects_that_another_thread_freed"]),
-    Removal(
         "wrong pool", PROOF,
         "\treport_instance(ptr);\n\treturn false;\n", "\treturn true;\n",
         tests=["test_heap/test_the_wrong_pool", "violation_wrong_pool", "test_api_pools"]),
@@ -197,7 +192,9 @@ REMOVALS = [
     # ---- the last look, when two threads free at the same time ----
     Removal(
         "freed by another thread, meanwhile", HEAP,
-        "\telse\n\t\t(void)ma_prove_failed(t->slab, ptr, MA_PROOF_FREE, &t->slot, MA_INVALID_FREE);\n", "",
+        "\telse if (ma_unlikely(!ma_remote_free(heap, t.slab, t.slot)))\n"
+        "\t\t(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);\n",
+        "\telse if (!ma_remote_free(heap, t.slab, t.slot))\n\t\treturn;\n",
         cases=["double free by two threads at once, 24 bytes"]),
 
     # ---- after a fork ----
