@@ -54,11 +54,12 @@ ROOMS = {
     "bins": POOL + " direct decay " + HEAP,
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
+    "stats": POOL + " sweep " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
     "instance": POOL + " " + HEAP,
     "memalloc": POOL + " direct decay sweep instance " + HEAP,
     "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
-    "dump": POOL + " direct decay instance memalloc " + HEAP,
+    "dump": POOL + " direct decay stats instance memalloc " + HEAP,
     "fault": POOL + " instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
@@ -68,7 +69,7 @@ ROOMS = {
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
            "pool_internal": "pool", "bins": "heap", "proof": "heap", "hooks": "heap",
-           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
+           "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 
