@@ -61,6 +61,9 @@ struct ma_block {
 			     or what it has waited for since it left the pool; pool lock */
 	uint8_t nguards; /* guards put up since it had none; the owner's */
 	bool guarded;    /* some pages may be inaccessible (guard.h); the owner's */
+	uint16_t
+		nguarded; /* pages that are guards or, when none are, were until they were lifted, or the
+			      most that fits; the owner's */
 	uint32_t nstale; /* free: so many pages may be physical ones; allocated: may have been when
 			     it was handed out (P10); pool lock */
 

@@ -230,6 +230,7 @@ void ma_pool_hand_out_locked(struct ma_pool *pool, struct ma_block *block, enum 
 	block->kind = (uint8_t)kind;
 	block->free = false;
 	block->purpose = MA_BLOCK_NEW;
+	block->nguarded = 0;
 	ma_pool_map_block_locked(pool, block, block);
 }
 

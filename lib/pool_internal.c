@@ -169,9 +169,11 @@ void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool 
 {
 	struct ma_block *left = left_neighbour(pool, block);
 	struct ma_block *right = ma_pool_right_of(block);
+	size_t npages = block->size / pool->page;
 
 	block->zero = zero;
-	block->nstale = zero ? 0 : (uint32_t)(block->size / pool->page);
+	block->nstale = zero ? 0 : (uint32_t)(npages - ma_min(block->nguarded, npages));
+	block->nguarded = 0;
 	if (right != NULL && right->free) {
 		ma_pool_take_aside_locked(pool, right);
 		absorb_right(pool, block, right);
