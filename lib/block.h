@@ -54,18 +54,14 @@ struct ma_block {
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
 	uint8_t kind;             /* enum ma_block_kind */
 	bool free;                /* kind is MA_BLOCK_FREE */
-	bool zero;  /* every byte reads as zero; once allocated: did when it was handed out */
-	bool dirty; /* on the dirty list: free, and may hold physical pages */
-	uint32_t
-		purpose; /* of a retired one: what it waits for (waitlist.h), of others: MA_BLOCK_NEW,
-			     or what it has waited for since it left the pool; pool lock */
-	uint8_t nguards; /* guards put up since it had none; the owner's */
-	bool guarded;    /* some pages may be inaccessible (guard.h); the owner's */
+	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
+	bool dirty;       /* on the dirty list: free, and may hold physical pages */
+	uint32_t purpose; /* what it waits for or has waited for (waitlist.h), or MA_BLOCK_NEW */
+	uint8_t nguards;  /* guards put up since it had none; the owner's */
+	bool guarded;     /* some pages may be inaccessible (guard.h); the owner's */
 	uint16_t
-		nguarded; /* pages that are guards or, when none are, were until they were lifted, or the
-			      most that fits; the owner's */
-	uint32_t nstale; /* free: so many pages may be physical ones; allocated: may have been when
-			     it was handed out (P10); pool lock */
+		nguarded; /* pages that were made guards last, or the most that fits; the owner's */
+	uint32_t nstale;  /* pages that may be physical, or might when it was handed out (P10) */
 
 	union {
 		alignas(MA_CACHE_LINE) unsigned char rider[MA_BLOCK_RIDER]; /* allocated */

@@ -314,8 +314,8 @@ struct memalloc_statistics {
  * memalloc_stats() - the heap in numbers
  * @stats:  filled in
  *
- * resident is computed from what the allocator knows: objects are taken to be touched as a whole, so
- * it is too high where a program uses little of what it asked for.
+ * resident is computed from what the allocator knows: objects are taken to be touched as a whole,
+ * so it is too high where a program uses little of what it asked for.
  * Cost: a walk over all slots. Thread safe; numbers of other threads' slabs may be a moment old.
  */
 MEMALLOC_API void memalloc_stats(struct memalloc_statistics *stats);
@@ -337,9 +337,9 @@ MEMALLOC_API size_t memalloc_stats_json(char *buf, size_t size);
  *
  *      memalloc_print_stats();
  *
- * What makes up the memory, line by line, how much of it is probably resident, and how much is by the
- * system's answer. With MEMALLOC_OPTIONS=stats=1 it is written when the program exits, there where
- * reports go. Source: malloc_stats(3). Allocates nothing. Thread safe.
+ * What makes up the memory, line by line, how much of it is probably resident, and how much is by
+ * the system's answer. With MEMALLOC_OPTIONS=stats=1 it is written when the program exits, there
+ * where reports go. Source: malloc_stats(3). Allocates nothing. Thread safe.
  */
 MEMALLOC_API void memalloc_print_stats(void);
 

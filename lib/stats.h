@@ -4,12 +4,13 @@
  * What and why: everything is computed from the blocks and the slots' states at the moment of the
  * question, so nothing is counted while the program runs, and no counter can drift.
  *
- *      mapped    [ live | slack | used | fresh | quarantine | tails | guards ]  slabs, large objects
+ *      mapped    [ live | slack | used | fresh | quarantine | tails | guards ]  slabs and large
  *                [ waiting ][ aside ][ free: stale | purged or never used ]     other blocks
  *      resident  what of that was touched, page by page, as far as states tell, and metadata
  *
  * Rules:
- *   T1  live + slack + used + fresh + quarantine + tails + guards + waiting + aside + free = mapped.
+ *   T1  live + slack + used + fresh + quarantine + tails + guards + waiting + aside + free are
+ *       mapped.
  *   T2  Counts are exact when no other thread is at work, else each slot is counted as it was at
  *       some moment of the walk.
  *
