@@ -161,6 +161,17 @@ static void test_p9(void **state)
 	assert_corrupt("P9", direct->region->last, block[1], CHECK);
 }
 
+static void test_p10(void **state)
+{
+	struct ma_block *rest = block[3]->next;
+
+	(void)state;
+	assert_true(rest->free && rest->zero && block[1]->free && block[1]->dirty);
+	assert_int_equal(block[1]->nstale, block[1]->size / PAGE);
+	assert_corrupt("P10", block[1]->nstale, block[1]->size / PAGE + 1, CHECK);
+	assert_corrupt("P10", rest->nstale, 1, CHECK);
+}
+
 static void test_f1(void **state)
 {
 	struct ma_fit_bins *bins = rooms.pool.fit.bins;
@@ -328,6 +339,7 @@ int main(void)
 		TEST(test_p7, first),
 		TEST(test_p8, first),
 		TEST(test_p9, best),
+		TEST(test_p10, first),
 		TEST(test_f1, best),
 		TEST(test_f1_without_a_tree, first),
 		TEST(test_f2, first),
