@@ -34,7 +34,7 @@ static void count_slot(struct slots *n, const struct ma_slab *slab, uint32_t idx
 	if (ma_slot_phase(state) == MA_SLOT_FREE) {
 		n->used += ma_slot_was_used(state);
 		n->fresh += !ma_slot_was_used(state);
-	} else if (!ma_slot_is_live(state) || ma_slab_is_remote(slab, idx)) {
+	} else if (!ma_slot_is_live(state) || ma_slab_state(slab, idx) != 'l') {
 		n->retired++;
 	} else {
 		slot.slack = ma_slab_slack(slab, idx, state);
