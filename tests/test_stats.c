@@ -208,6 +208,26 @@ static void test_guards_behind_slabs(void **state)
 	assert_int_equal(s.stale, 16 * KIB);
 }
 
+/* As another thread leaves them for a moment: neither is anything yet. */
+static void test_blocks_at_work(void **state)
+{
+	struct ma_block *large = block_of(alloc(rooms.a, 100000));
+	struct ma_block *slab = block_of(alloc(rooms.a, 100));
+	uintptr_t owner = atomic_load(&slab->owner);
+	struct ma_stats s;
+
+	(void)state;
+	atomic_store(&ma_large_of(large)->sealed, false);
+	atomic_store(&slab->owner, 0);
+	s = count();
+	assert_int_equal(s.aside, 25 * PAGE + 16 * KIB);
+	assert_int_equal(s.objects + s.live + s.slack + s.fresh + s.nslabs, 0);
+	assert_int_equal(s.large, 25 * PAGE);
+	atomic_store(&ma_large_of(large)->sealed, true);
+	atomic_store(&slab->owner, owner);
+	assert_int_equal(count().aside, 0);
+}
+
 /* Free memory that was never touched is not resident because some beside it was. */
 static void test_merged_with_what_was_never_touched(void **state)
 {
@@ -331,6 +351,7 @@ int main(void)
 		TEST(test_a_sealed_block),
 		TEST(test_a_direct_mapping),
 		TEST(test_guards_behind_slabs),
+		TEST(test_blocks_at_work),
 		TEST(test_merged_with_what_was_never_touched),
 		TEST(test_resident_is_what_the_os_says),
 		TEST(test_os_that_cannot_tell),
