@@ -34,6 +34,9 @@ enum ma_block_kind {
 	MA_BLOCK_RETIRED, /* was one of those, and waits (waitlist.h) */
 };
 
+/* The purpose of a block that has never waited: none that waits has it. */
+#define MA_BLOCK_NEW (~0u - 3)
+
 /* Room for what the owner of an allocated block wants to keep with it; zero when handed out. */
 #define MA_BLOCK_RIDER 128
 
@@ -53,9 +56,12 @@ struct ma_block {
 	bool free;                /* kind is MA_BLOCK_FREE */
 	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
 	bool dirty;       /* on the dirty list: free, and may hold physical pages */
-	uint32_t purpose; /* of a retired one: what it waits for (waitlist.h) */
+	uint32_t purpose; /* what it waits for or has waited for (waitlist.h), or MA_BLOCK_NEW */
 	uint8_t nguards;  /* guards put up since it had none; the owner's */
 	bool guarded;     /* some pages may be inaccessible (guard.h); the owner's */
+	uint16_t
+		nguarded; /* pages that were made guards last, or the most that fits; the owner's */
+	uint32_t nstale;  /* pages that may be physical, or might when it was handed out (P10) */
 
 	union {
 		alignas(MA_CACHE_LINE) unsigned char rider[MA_BLOCK_RIDER]; /* allocated */

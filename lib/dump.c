@@ -2,9 +2,13 @@
 #include <string.h>
 
 #include "dump.h"
+#include "os.h"
+#include "report.h"
+#include "stats.h"
 #include "text.h"
 
 #define STDOUT 1
+#define STDERR 2
 
 struct slots {
 	uint32_t live;
@@ -171,67 +175,66 @@ ma_export int memalloc_walk(int (*visit)(const struct memalloc_object *object, v
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-static void add_block(struct memalloc_statistics *stats, struct ma_block *block)
+static void set_sums(struct memalloc_statistics *to, const struct ma_stats *from)
 {
-	struct slots n;
-
-	if (block->kind == MA_BLOCK_RETIRED)
-		stats->waiting += block->size;
-	if (block->kind == MA_BLOCK_LARGE) {
-		stats->large += block->size;
-		stats->live += ma_large_of(block)->requested;
-		stats->live_objects++;
-	}
-	if (block->kind != MA_BLOCK_SLAB || !ma_slab_is_set_up(block))
-		return;
-	n = count_slots(ma_slab_of(block));
-	stats->slabs += block->size;
-	stats->live += n.bytes;
-	stats->live_objects += n.live;
-	stats->retired += n.retired;
-	stats->free_slots += n.free;
+	to->mapped = from->mapped;
+	to->metadata = from->metadata;
+	to->free = from->free;
+	to->slabs = from->slabs;
+	to->large = from->large;
+	to->live = from->live;
+	to->waiting = from->waiting;
+	to->slack = from->slack;
+	to->free_used = from->used;
+	to->free_fresh = from->fresh;
+	to->quarantine = from->quarantine;
+	to->tails = from->tails;
+	to->guards = from->guards;
+	to->aside = from->aside;
+	to->stale = from->stale;
+	to->direct = from->direct;
+	to->metadata_used = from->metadata_used;
+	to->metadata_resident = from->metadata_resident;
+	to->resident = from->resident;
 }
 
-static void add_counts(struct memalloc_statistics *stats, const struct ma_pool *pool)
+static void set_counts(struct memalloc_statistics *to, const struct ma_stats *from)
 {
-	stats->mapped = pool->regions.mapped;
-	stats->regions = pool->regions.nregions;
-	stats->free = pool->counts.free_bytes;
-	stats->dirty = pool->counts.dirty;
-	stats->blocks = pool->counts.nblocks;
-	stats->free_blocks = pool->counts.nfree;
-	stats->stranded = pool->counts.stranded;
-	stats->guarded = atomic_load(&pool->guarded);
-	stats->unguarded = atomic_load(&pool->unguarded);
-	stats->grown = pool->counts.grown;
-	stats->shrunk = pool->counts.shrunk;
-	stats->purged = pool->counts.purged;
+	to->live_objects = from->objects;
+	to->retired = from->retired_slots;
+	to->free_slots = from->free_slots;
+	to->slab_blocks = from->nslabs;
+	to->large_blocks = from->nlarge;
+	to->direct_blocks = from->ndirect;
+	to->heaps = from->nheaps;
+	to->guarded = from->guarded;
+	to->unguarded = from->unguarded;
+	to->dirty = from->pool.dirty;
+	to->regions = from->pool.nregions;
+	to->blocks = from->pool.nblocks;
+	to->free_blocks = from->pool.nfree;
+	to->stranded = from->pool.stranded;
+	to->grown = from->pool.grown;
+	to->shrunk = from->pool.shrunk;
+	to->purged = from->pool.purged;
 }
 
-void ma_dump_stats(struct ma_instance *inst, struct memalloc_statistics *stats)
+bool ma_dump_stats(struct ma_instance *inst, struct memalloc_statistics *stats, uint64_t ms)
 {
-	struct ma_pool *pool = &inst->pool;
+	struct ma_stats counted;
+	bool done = ma_stats_count(inst, &counted, ms);
 
 	memset(stats, 0, sizeof(*stats));
-	ma_lock(&inst->registry);
-	stats->heaps = inst->nheaps;
-	ma_unlock(&inst->registry);
-	ma_lock(&pool->lock);
-	add_counts(stats, pool);
-	for (struct ma_block *b = pool->blocks; b != NULL; b = b->next)
-		add_block(stats, b);
-	ma_unlock(&pool->lock);
-	ma_lock(&inst->meta.lock);
-	stats->metadata = inst->meta.mapped;
-	ma_unlock(&inst->meta.lock);
-	stats->metadata += ma_pagemap_size(inst->pagemap);
+	set_sums(stats, &counted);
+	set_counts(stats, &counted);
+	return done;
 }
 
 ma_export void memalloc_stats(struct memalloc_statistics *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	if (ma_global_ready())
-		ma_dump_stats(&ma_global.instance, stats);
+		(void)ma_dump_stats(&ma_global.instance, stats, 0);
 }
 
 #define FIELD(name)                                               \
@@ -245,17 +248,48 @@ static const struct {
 	const char *name;
 	size_t offset;
 } fields[] = {
-	FIELD(mapped),  FIELD(metadata), FIELD(free),         FIELD(dirty),   FIELD(slabs),
-	FIELD(large),   FIELD(live),     FIELD(live_objects), FIELD(retired), FIELD(free_slots),
-	FIELD(regions), FIELD(blocks),   FIELD(free_blocks),  FIELD(heaps),   FIELD(stranded),
-	FIELD(waiting), FIELD(guarded),  FIELD(unguarded),    FIELD(grown),   FIELD(shrunk),
+	FIELD(mapped),
+	FIELD(metadata),
+	FIELD(free),
+	FIELD(dirty),
+	FIELD(slabs),
+	FIELD(large),
+	FIELD(live),
+	FIELD(live_objects),
+	FIELD(retired),
+	FIELD(free_slots),
+	FIELD(regions),
+	FIELD(blocks),
+	FIELD(free_blocks),
+	FIELD(heaps),
+	FIELD(stranded),
+	FIELD(waiting),
+	FIELD(guarded),
+	FIELD(unguarded),
+	FIELD(grown),
+	FIELD(shrunk),
 	FIELD(purged),
+	FIELD(slack),
+	FIELD(free_used),
+	FIELD(free_fresh),
+	FIELD(quarantine),
+	FIELD(tails),
+	FIELD(guards),
+	FIELD(aside),
+	FIELD(stale),
+	FIELD(direct),
+	FIELD(slab_blocks),
+	FIELD(large_blocks),
+	FIELD(direct_blocks),
+	FIELD(metadata_used),
+	FIELD(metadata_resident),
+	FIELD(resident),
 };
 
 ma_export size_t memalloc_stats_json(char *buf, size_t size)
 {
 	struct memalloc_statistics stats;
-	char all[1024];
+	char all[2048];
 	struct ma_text text;
 
 	memalloc_stats(&stats);
@@ -278,4 +312,98 @@ ma_export size_t memalloc_stats_json(char *buf, size_t size)
 		buf[n] = '\0';
 	}
 	return text.used;
+}
+
+/* ---- for people ------------------------------------------------------------------------------ */
+
+#define COLUMN 14
+
+/* A number in a column of its own, and what it is. */
+static void line(struct ma_text *text, uint64_t n, const char *words)
+{
+	unsigned width = 1;
+
+	for (uint64_t rest = n; rest > 9; rest /= 10)
+		width++;
+	for (; width < COLUMN; width++)
+		ma_text_str(text, " ");
+	ma_text_dec(text, n);
+	ma_text_str(text, "  ");
+	ma_text_str(text, words);
+	ma_text_str(text, "\n");
+}
+
+static void parts(struct ma_text *text, const struct memalloc_statistics *stats)
+{
+	line(text, stats->live, "live: requested bytes");
+	line(text, stats->slack, "slack: beside live objects, canaries included");
+	line(text, stats->free_used, "free slots, used before");
+	line(text, stats->free_fresh, "free slots, never used");
+	line(text, stats->quarantine, "quarantine: freed slots that wait");
+	line(text, stats->tails, "tails: slabs behind their last slot");
+	line(text, stats->guards, "guards");
+	line(text, stats->waiting, "waiting: freed blocks");
+	line(text, stats->aside, "blocks at work");
+	line(text, stats->stale, "free blocks, dirty");
+	line(text, stats->free - stats->stale, "free blocks, clean");
+	line(text, stats->mapped, "mapped: the sum of these");
+}
+
+static void sums(struct ma_text *text, const struct memalloc_statistics *stats, size_t asked)
+{
+	line(text, stats->metadata, "metadata, mapped");
+	line(text, stats->metadata_used, "metadata, used");
+	line(text, stats->metadata_resident, "metadata, resident (estimate)");
+	line(text, stats->direct, "direct mappings, part of mapped");
+	line(text, stats->resident, "resident (estimate)");
+	if (asked != SIZE_MAX)
+		line(text, asked, "resident (asked from the OS)");
+}
+
+static void numbers(struct ma_text *text, const struct memalloc_statistics *stats)
+{
+	ma_text_str(text, " ");
+	count_word(text, stats->live_objects, " objects,");
+	count_word(text, stats->free_slots, " free slots,");
+	count_word(text, stats->retired, " retired slots,");
+	count_word(text, stats->slab_blocks, " slabs,");
+	count_word(text, stats->large_blocks, " large blocks,");
+	count_word(text, stats->free_blocks, " free blocks,");
+	count_word(text, stats->blocks, " blocks,");
+	count_word(text, stats->regions, " regions,");
+	count_word(text, stats->heaps, " heaps\n");
+}
+
+void ma_dump_print(struct ma_instance *inst, int fd, uint64_t ms)
+{
+	struct memalloc_statistics stats;
+	char buf[2048];
+	struct ma_text text;
+
+	ma_text_init(&text, buf, sizeof(buf), fd);
+	ma_text_str(&text, "memory of process ");
+	ma_text_dec(&text, ma_os_process_id());
+	if (ma_dump_stats(inst, &stats, ms)) {
+		ma_text_str(&text, ", bytes:\n");
+		parts(&text, &stats);
+		sums(&text, &stats, ma_stats_ask(inst, ms));
+		numbers(&text, &stats);
+	} else {
+		ma_text_str(&text, ": not to be had, another thread is at work on it\n");
+	}
+	ma_text_flush(&text);
+}
+
+ma_export void memalloc_print_stats(void)
+{
+	if (ma_global_ready())
+		ma_dump_print(&ma_global.instance, STDERR, 0);
+}
+
+void ma_dump_at_exit(struct ma_instance *inst)
+{
+	int fd = ma_report_open();
+
+	ma_dump_print(inst, fd, 1);
+	ma_report_close(fd);
 }

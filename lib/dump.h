@@ -16,7 +16,13 @@
 /** ma_dump_list() - print_free_list() for an instance, to a descriptor. */
 void ma_dump_list(struct ma_instance *inst, int fd);
 
-/** ma_dump_stats() - memalloc_stats() for an instance. */
-void ma_dump_stats(struct ma_instance *inst, struct memalloc_statistics *stats);
+/** ma_dump_stats() - memalloc_stats() for an instance. @ms, Return: as ma_stats_count(). */
+bool ma_dump_stats(struct ma_instance *inst, struct memalloc_statistics *stats, uint64_t ms);
+
+/** ma_dump_print() - memalloc_print_stats() for an instance, to a descriptor. @ms: likewise. */
+void ma_dump_print(struct ma_instance *inst, int fd, uint64_t ms);
+
+/** ma_dump_at_exit() - the same to where reports go, when other threads may be gone. */
+void ma_dump_at_exit(struct ma_instance *inst);
 
 #endif

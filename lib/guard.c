@@ -12,6 +12,8 @@ static bool guard(struct ma_block *block, void *ptr, size_t size)
 		return false;
 	}
 	atomic_fetch_add_explicit(&pool->guarded, 1, memory_order_relaxed);
+	block->nguarded = (uint16_t)ma_min(
+		size / pool->page + (block->guarded ? block->nguarded : 0), UINT16_MAX);
 	block->guarded = true;
 	block->nguards++;
 	return true;

@@ -4,11 +4,12 @@ const char *ma_large_check(struct ma_block *block)
 {
 	const struct ma_large *large = ma_large_of(block);
 	size_t page = ma_pool_of(block)->page;
-	size_t back = block->guarded ? page : 0;
-	size_t behind = large->tight ? 0 : MA_CANARY;
+	size_t back, behind;
 
 	if (!atomic_load(&large->sealed))
 		return NULL;
+	back = block->guarded ? page : 0;
+	behind = large->tight ? 0 : MA_CANARY;
 	if (large->offset > block->size || large->requested > block->size - large->offset ||
 	    block->size - large->offset - large->requested < behind + back)
 		return "A1 the object and its canary fit into the block";

@@ -4,6 +4,7 @@
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
+#include "dump.h"
 #include "fast.h"
 #include "fault.h"
 #include "instance.h"
@@ -206,7 +207,11 @@ __attribute__((destructor)) static void unloaded(void)
 	uint64_t ms = ma_global.options.exit_check_ms;
 
 	/* A handler that ends the process has been told of what is wrong. */
-	if (!atomic_load(&ready) || ms == 0 || ma_report_is_mine())
+	if (!atomic_load(&ready) || ma_report_is_mine())
+		return;
+	if (ma_global.options.stats)
+		ma_dump_at_exit(&ma_global.instance);
+	if (ms == 0)
 		return;
 	ma_sweep_at_exit(&ma_global.instance, ms);
 	ma_pools_sweep(ms);

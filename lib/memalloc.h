@@ -290,12 +290,32 @@ struct memalloc_statistics {
 	uint64_t grown;      /* times a region was mapped */
 	uint64_t shrunk;     /* times memory was unmapped */
 	uint64_t purged;     /* times contents of free memory were dropped */
+
+	/* live + these + waiting + free = mapped */
+	size_t slack; /* slots and blocks of live objects beside the objects: canaries, rounding */
+	size_t free_used;  /* free slots that were in use before */
+	size_t free_fresh; /* free slots that never were */
+	size_t quarantine; /* slots that wait before reuse */
+	size_t tails;      /* slabs behind their last slot */
+	size_t guards;     /* pages set aside as guards in slabs and at large objects */
+	size_t aside;      /* blocks that another thread is at work on */
+
+	size_t stale;             /* of free: probably resident */
+	size_t direct;            /* of large: in mappings of their own */
+	size_t slab_blocks;       /* number */
+	size_t large_blocks;      /* number */
+	size_t direct_blocks;     /* number */
+	size_t metadata_used;     /* of metadata: handed out */
+	size_t metadata_resident; /* of metadata: probably resident */
+	size_t resident;          /* of mapped and metadata: probably resident */
 };
 
 /**
  * memalloc_stats() - the heap in numbers
  * @stats:  filled in
  *
+ * resident is computed from what the allocator knows: objects are taken to be touched as a whole,
+ * so it is too high where a program uses little of what it asked for.
  * Cost: a walk over all slots. Thread safe; numbers of other threads' slabs may be a moment old.
  */
 MEMALLOC_API void memalloc_stats(struct memalloc_statistics *stats);
@@ -305,12 +325,23 @@ MEMALLOC_API void memalloc_stats(struct memalloc_statistics *stats);
  * @buf, @size:  where to; at most @size - 1 characters and a terminator are written; NULL only with
  * size 0
  *
- *      char buf[1024];
+ *      char buf[2048];
  *      memalloc_stats_json(buf, sizeof(buf));
  *
  * Return: characters of the whole text, without the terminator.
  */
 MEMALLOC_API size_t memalloc_stats_json(char *buf, size_t size);
+
+/**
+ * memalloc_print_stats() - the same for people, on standard error
+ *
+ *      memalloc_print_stats();
+ *
+ * What makes up the memory, line by line, how much of it is probably resident, and how much is by
+ * the system's answer. With MEMALLOC_OPTIONS=stats=1 it is written when the program exits, there
+ * where reports go. Source: malloc_stats(3). Allocates nothing. Thread safe.
+ */
+MEMALLOC_API void memalloc_print_stats(void);
 
 /**
  * memalloc_trim() - give free memory back to the system

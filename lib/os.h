@@ -154,6 +154,15 @@ bool ma_os_unseal(void *ptr, size_t size) ma_must_check;
  */
 bool ma_os_readable(const void *ptr, size_t size) ma_must_check;
 
+/**
+ * ma_os_resident() - bytes of a mapped range that take physical memory
+ * @ptr:   start of a page
+ * @size:  bytes, whole pages
+ *
+ * Pages that were only read may count, too. Return: SIZE_MAX when the OS cannot tell.
+ */
+size_t ma_os_resident(const void *ptr, size_t size) ma_must_check;
+
 /** ma_os_program_headers() - where those of the running program lie; 0 when unknown. */
 uintptr_t ma_os_program_headers(void);
 

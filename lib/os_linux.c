@@ -225,6 +225,27 @@ bool ma_os_readable(const void *ptr, size_t size)
 	return populate_is_honest() && populate_read((uintptr_t)ptr, size);
 }
 
+/* Asked in pieces, so that the answers fit the stack. */
+size_t ma_os_resident(const void *ptr, size_t size)
+{
+	size_t page = ma_os_page_size();
+	unsigned char in[1024];
+	size_t resident = 0;
+	int saved = errno;
+
+	for (size_t at = 0; at < size && resident != SIZE_MAX; at += sizeof(in) * page) {
+		size_t n = ma_min(sizeof(in), (size - at) / page);
+		bool told = mincore((void *)((uintptr_t)ptr + at), n * page, in) == 0;
+
+		for (size_t i = 0; i < n && told; i++)
+			resident += (in[i] & 1) * page;
+		if (!told)
+			resident = SIZE_MAX;
+	}
+	errno = saved;
+	return resident;
+}
+
 uintptr_t ma_os_program_headers(void)
 {
 	return (uintptr_t)getauxval(AT_PHDR);

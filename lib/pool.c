@@ -229,6 +229,8 @@ void ma_pool_hand_out_locked(struct ma_pool *pool, struct ma_block *block, enum 
 	memset(block->rider, 0, sizeof(block->rider));
 	block->kind = (uint8_t)kind;
 	block->free = false;
+	block->purpose = MA_BLOCK_NEW;
+	block->nguarded = 0;
 	ma_pool_map_block_locked(pool, block, block);
 }
 
@@ -332,6 +334,7 @@ static bool extend_locked(struct ma_pool *pool, struct ma_block *block, size_t s
 	} else {
 		right->granule += more >> MA_GRANULE_SHIFT;
 		right->size -= more;
+		right->nstale -= (uint32_t)ma_min(right->nstale, more / pool->page);
 		block->size = size;
 		ma_pool_enter_free_locked(pool, right);
 	}

@@ -26,6 +26,8 @@
  *       limit.
  *   P8  Free blocks that may hold physical pages are on the dirty list.
  *   P9  A direct region has one block, never free.
+ *   P10 nstale of a free block is at most its pages, and 0 when it reads as zero. Of a block that
+ *       is cut the pages in front are taken for those that are physical.
  *
  * An allocated block's address, size, kind and rider change only by calls of its owner.
  *

@@ -60,6 +60,8 @@ static const char *check_block(const struct ma_pool *pool, const struct ma_block
 		return "P9 a direct region has one block, never free";
 	if (block->free && block->dirty == block->zero)
 		return "P8 free blocks are zero or on the dirty list";
+	if (block->free && block->nstale > (block->zero ? 0 : block->size / pool->page))
+		return "P10 not more pages are stale than there are, none in what is zero";
 	return check_granules(pool, block);
 }
 

@@ -137,8 +137,18 @@ static void absorb_right(struct ma_pool *pool, struct ma_block *block, const str
 	ma_pagemap_set(pool->pagemap, ma_block_addr(right), MA_GRANULE, NULL);
 	block->size += right->size;
 	block->zero = block->zero && right->zero;
+	block->nstale += right->nstale;
 	block->dirty_ms = block->dirty_ms > right->dirty_ms ? block->dirty_ms : right->dirty_ms;
 	ma_pool_remove_after_locked(pool, block);
+}
+
+void ma_pool_cut_stale_locked(const struct ma_pool *pool, struct ma_block *block,
+			      struct ma_block *rest)
+{
+	uint32_t all = block->nstale;
+
+	block->nstale = (uint32_t)ma_min(all, block->size / pool->page);
+	rest->nstale = all - block->nstale;
 }
 
 /* [ block ------ ] => [ block ][ rest ]; @rest is a blank descriptor. Neither is in the index. */
@@ -151,6 +161,7 @@ void ma_pool_split_locked(struct ma_pool *pool, struct ma_block *block, size_t s
 	rest->zero = block->zero;
 	rest->dirty_ms = block->dirty_ms;
 	block->size = size;
+	ma_pool_cut_stale_locked(pool, block, rest);
 	list_insert_after(pool, block, rest);
 }
 
@@ -158,8 +169,11 @@ void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool 
 {
 	struct ma_block *left = left_neighbour(pool, block);
 	struct ma_block *right = ma_pool_right_of(block);
+	size_t npages = block->size / pool->page;
 
 	block->zero = zero;
+	block->nstale = zero ? 0 : (uint32_t)(npages - ma_min(block->nguarded, npages));
+	block->nguarded = 0;
 	if (right != NULL && right->free) {
 		ma_pool_take_aside_locked(pool, right);
 		absorb_right(pool, block, right);

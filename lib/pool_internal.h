@@ -24,6 +24,14 @@ void ma_pool_split_locked(struct ma_pool *pool, struct ma_block *block, size_t s
 /** ma_pool_remove_after_locked() - the block after @prev, in its region, leaves the list. */
 void ma_pool_remove_after_locked(struct ma_pool *pool, struct ma_block *prev);
 
+/**
+ * ma_pool_cut_stale_locked() - share out what may be physical (P10)
+ * @block:  as large as it is to be, nstale is that of both
+ * @rest:   what was cut from its end
+ */
+void ma_pool_cut_stale_locked(const struct ma_pool *pool, struct ma_block *block,
+			      struct ma_block *rest);
+
 /** ma_pool_right_of() - the right neighbour in the region, or NULL. */
 struct ma_block *ma_pool_right_of(const struct ma_block *block);
 

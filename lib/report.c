@@ -225,7 +225,7 @@ void ma_report_forget(void)
 	atomic_store(&reporter, 0);
 }
 
-static int open_log(void)
+int ma_report_open(void)
 {
 	char name[320];
 	struct ma_text text;
@@ -245,7 +245,7 @@ static int open_log(void)
 	return STDERR;
 }
 
-static void close_log(int fd)
+void ma_report_close(int fd)
 {
 	if (fd != STDERR)
 		ma_os_close(fd);
@@ -255,12 +255,12 @@ static _Noreturn void nested(const struct ma_violation *v)
 {
 	char buf[PIECE];
 	struct ma_text text;
-	int fd = open_log();
+	int fd = ma_report_open();
 
 	ma_text_init(&text, buf, sizeof(buf), fd);
 	(config.json ? ma_json_nested : ma_plain_nested)(&text, v);
 	ma_text_flush(&text);
-	close_log(fd);
+	ma_report_close(fd);
 	ma_os_abort_now();
 }
 
@@ -283,7 +283,7 @@ static void act(void)
 static void report_all(const struct ma_violation *v, unsigned thread)
 {
 	char buf[FACTS + 1];
-	int fd = open_log();
+	int fd = ma_report_open();
 	const char *facts = write_facts(fd, v, thread, buf);
 
 	if (config.json) {
@@ -292,7 +292,7 @@ static void report_all(const struct ma_violation *v, unsigned thread)
 		plain_stacks(fd, v);
 		plain_end(fd, v);
 	}
-	close_log(fd);
+	ma_report_close(fd);
 	if (config.handler != NULL)
 		config.handler(v, facts);
 }

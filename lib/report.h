@@ -138,6 +138,16 @@ const char *ma_report_kind(enum ma_violation_kind kind);
 /** ma_report() - write the report; what follows is configured. It may return. */
 void ma_report(const struct ma_violation *v) __attribute__((cold));
 
+/**
+ * ma_report_open() - where reports go
+ *
+ * Return: a descriptor: of the log that is configured, or stderr. For ma_report_close().
+ */
+int ma_report_open(void) ma_must_check;
+
+/** ma_report_close() - done with it. */
+void ma_report_close(int fd);
+
 /** ma_warn() - one line on stderr, "memalloc: " @a @b @c; NULL parts are left out. */
 void ma_warn(const char *a, const char *b, const char *c) __attribute__((cold));
 

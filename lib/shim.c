@@ -6,6 +6,7 @@
  * program's own, if that has one.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "instance.h"
@@ -24,6 +25,28 @@ size_t malloc_usable_size(void *ptr);
 void free_sized(void *ptr, size_t size);
 void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 int posix_memalign(void **out, size_t alignment, size_t size);
+void malloc_stats(void);
+
+/* As in glibc's malloc.h. */
+struct mallinfo {
+	int arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
+};
+
+struct mallinfo2 {
+	size_t arena;    /* bytes mapped, but for direct mappings */
+	size_t ordblks;  /* free blocks */
+	size_t smblks;   /* free slots */
+	size_t hblks;    /* direct mappings */
+	size_t hblkhd;   /* their bytes */
+	size_t usmblks;  /* 0 */
+	size_t fsmblks;  /* bytes of free slots */
+	size_t uordblks; /* bytes of arena in use */
+	size_t fordblks; /* bytes of arena not in use */
+	size_t keepcost; /* free bytes that a trim would give back */
+};
+
+struct mallinfo mallinfo(void);
+struct mallinfo2 mallinfo2(void);
 
 ma_export void *malloc(size_t size)
 {
@@ -122,4 +145,53 @@ ma_export void free_sized(void *ptr, size_t size)
 ma_export void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
 	end_sized(ptr, size, alignment);
+}
+
+/* ---- looking inside -------------------------------------------------------------------------- */
+
+ma_export void malloc_stats(void)
+{
+	memalloc_print_stats();
+}
+
+ma_export struct mallinfo2 mallinfo2(void)
+{
+	struct memalloc_statistics stats;
+	struct mallinfo2 info = {0};
+	size_t unused;
+
+	memalloc_stats(&stats);
+	unused = stats.free + stats.free_used + stats.free_fresh + stats.quarantine + stats.waiting;
+	info.arena = stats.mapped - stats.direct;
+	info.ordblks = stats.free_blocks;
+	info.smblks = stats.free_slots;
+	info.hblks = stats.direct_blocks;
+	info.hblkhd = stats.direct;
+	info.fsmblks = stats.free_used + stats.free_fresh;
+	info.fordblks = ma_min(unused, info.arena);
+	info.uordblks = info.arena - info.fordblks;
+	info.keepcost = stats.stale;
+	return info;
+}
+
+static int saturated(size_t n)
+{
+	return (int)ma_min(n, INT_MAX);
+}
+
+ma_export struct mallinfo mallinfo(void)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	return (struct mallinfo){
+		.arena = saturated(info.arena),
+		.ordblks = saturated(info.ordblks),
+		.smblks = saturated(info.smblks),
+		.hblks = saturated(info.hblks),
+		.hblkhd = saturated(info.hblkhd),
+		.fsmblks = saturated(info.fsmblks),
+		.uordblks = saturated(info.uordblks),
+		.fordblks = saturated(info.fordblks),
+		.keepcost = saturated(info.keepcost),
+	};
 }

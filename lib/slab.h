@@ -231,7 +231,7 @@ ma_inline size_t ma_slot_size(const struct ma_slab *slab, struct ma_slot slot)
 
 ma_inline unsigned ma_slab_load(const struct ma_slab *slab, uint32_t idx)
 {
-	return atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
+	return atomic_load_explicit(&slab->states[idx], memory_order_acquire);
 }
 
 ma_inline void ma_slab_store(struct ma_slab *slab, uint32_t idx, unsigned state)

@@ -16,10 +16,11 @@ API = """custom_malloc custom_calloc custom_realloc custom_reallocarray custom_a
     custom_usable_size init_pool print_free_list memalloc_pool_create memalloc_pool_malloc
     memalloc_pool_calloc memalloc_pool_realloc memalloc_pool_aligned_alloc memalloc_pool_free
     memalloc_pool_reset memalloc_pool_destroy memalloc_pool_check memalloc_check memalloc_walk
-    memalloc_stats memalloc_stats_json memalloc_trim memalloc_compact memalloc_set_violation_handler""".split()
+    memalloc_stats memalloc_stats_json memalloc_print_stats memalloc_trim memalloc_compact
+    memalloc_set_violation_handler""".split()
 
 C_LIBRARY = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc
-    malloc_usable_size free_sized free_aligned_sized""".split()
+    malloc_usable_size free_sized free_aligned_sized malloc_stats mallinfo mallinfo2""".split()
 
 NEW = "_Znwm _ZnwmRKSt9nothrow_t _ZnwmSt11align_val_t _ZnwmSt11align_val_tRKSt9nothrow_t".split()
 DELETE = """_ZdlPv _ZdlPvRKSt9nothrow_t _ZdlPvm _ZdlPvSt11align_val_t _ZdlPvmSt11align_val_t

@@ -57,12 +57,13 @@ ROOMS = {
     "supply": POOL + " bins remote " + HEAP,
     "proof": POOL + " " + HEAP,
     "sweep": POOL + " " + HEAP,
+    "stats": POOL + " sweep " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
     "fast": POOL + " " + HEAP,
     "instance": POOL + " " + HEAP,
     "memalloc": POOL + " direct decay sweep fast instance " + HEAP,
     "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
-    "dump": POOL + " direct decay instance memalloc " + HEAP,
+    "dump": POOL + " direct decay stats instance memalloc " + HEAP,
     "fault": POOL + " instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
@@ -71,8 +72,9 @@ ROOMS = {
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
-           "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap", "fast": "heap",
-           "fault": "memalloc", "pools": "memalloc", "worker": "memalloc", "violations": "memalloc"}
+           "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap",
+           "fast": "heap", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
+           "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 

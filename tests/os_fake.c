@@ -48,7 +48,7 @@ static struct {
 	char ended[32];
 	const char *maps;
 	size_t step, at;
-	bool no_log;
+	bool no_log, no_resident;
 	size_t nfiles, nlogs; /* open */
 	char log_name[512];
 	uint64_t slept;
@@ -124,7 +124,7 @@ void os_fake_reset(void)
 	fake.log_name[0] = '\0';
 	os_fake_set_maps(NULL, 0);
 	fake.nfiles = fake.nlogs = 0;
-	fake.no_log = false;
+	fake.no_log = fake.no_resident = false;
 	fake.on_sleep = NULL;
 	fake.slept = 0;
 	thread = 1;
@@ -356,6 +356,20 @@ bool ma_os_readable(const void *ptr, size_t size)
 	(void)ptr;
 	(void)size;
 	return false;
+}
+
+/* The arena is memory of a real system. */
+size_t ma_os_resident(const void *ptr, size_t size)
+{
+	static unsigned char in[ARENA / 4096];
+	size_t resident = 0;
+
+	(void)holder(ptr, size);
+	if (fake.no_resident || mincore((void *)(uintptr_t)ptr, size, in) != 0)
+		return SIZE_MAX;
+	for (size_t i = 0; i < size / 4096; i++)
+		resident += (in[i] & 1) * (size_t)4096;
+	return resident;
 }
 
 uintptr_t ma_os_program_headers(void)
@@ -667,6 +681,11 @@ void os_fake_set_maps(const char *text, size_t step)
 size_t os_fake_nopen(void)
 {
 	return fake.nfiles + fake.nlogs;
+}
+
+void os_fake_refuse_resident(bool refuse)
+{
+	fake.no_resident = refuse;
 }
 
 void os_fake_refuse_log(bool refuse)

@@ -105,6 +105,9 @@ void os_fake_set_maps(const char *text, size_t step);
 /** os_fake_nopen() - descriptors that are open now. */
 size_t os_fake_nopen(void);
 
+/** os_fake_refuse_resident() - whether the OS cannot tell what is resident. */
+void os_fake_refuse_resident(bool refuse);
+
 /** os_fake_refuse_log() - whether ma_os_append() is refused. */
 void os_fake_refuse_log(bool refuse);
 

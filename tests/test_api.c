@@ -1,5 +1,6 @@
 /* The heap's functions of memalloc.h, against the shared library, as a program sees them. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -361,6 +362,13 @@ static void test_walk_of_nothing(void **state)
 	assert_int_equal(seen.last, 0);
 }
 
+static size_t sum_of(const struct memalloc_statistics *stats)
+{
+	return stats->live + stats->slack + stats->free_used + stats->free_fresh +
+	       stats->quarantine + stats->tails + stats->guards + stats->waiting + stats->aside +
+	       stats->free;
+}
+
 static void test_stats_add_up(void **state)
 {
 	struct memalloc_statistics stats;
@@ -376,6 +384,8 @@ static void test_stats_add_up(void **state)
 	assert_int_equal(stats.live, sum);
 	assert_int_equal(stats.live_objects, NSIZES);
 	assert_int_equal(stats.mapped, stats.free + stats.slabs + stats.large + stats.waiting);
+	assert_int_equal(stats.mapped, sum_of(&stats));
+	assert_in_range(stats.resident, stats.live, stats.mapped + stats.metadata);
 	assert_in_range(stats.dirty, 0, stats.free);
 	assert_in_range(stats.free_blocks, 0, stats.blocks);
 	assert_true(stats.large >= 44 * MIB && stats.regions >= 1 && stats.heaps == 1);
@@ -386,6 +396,44 @@ static void test_stats_add_up(void **state)
 	memalloc_stats(&stats);
 	assert_int_equal(stats.mapped, stats.free);
 	assert_int_equal(stats.live + stats.slabs + stats.large + stats.retired + stats.waiting, 0);
+}
+
+static _Atomic bool over;
+
+static void *allocate_meanwhile(void *seed)
+{
+	uint32_t x = (uint32_t)(uintptr_t)seed;
+	void *ptr[64] = {NULL};
+
+	while (!over) {
+		x = x * 1103515245 + 12345;
+		custom_free(ptr[x >> 26]);
+		ptr[x >> 26] = custom_malloc((x >> 8) % (x & 0x800000 ? 400 : 90000));
+	}
+	for (size_t i = 0; i < 64; i++)
+		custom_free(ptr[i]);
+	return NULL;
+}
+
+/* Every byte is something, whatever others do. */
+static void test_stats_while_others_allocate(void **state)
+{
+	pthread_t thread[2];
+	struct memalloc_statistics stats;
+
+	(void)state;
+	over = false;
+	for (uintptr_t i = 0; i < 2; i++)
+		assert_int_equal(
+			pthread_create(&thread[i], NULL, allocate_meanwhile, (void *)(i + 1)), 0);
+	for (int i = 0; i < 500; i++) {
+		memalloc_stats(&stats);
+		assert_int_equal(stats.mapped, sum_of(&stats));
+		assert_in_range(stats.resident, 0, stats.mapped + stats.metadata);
+	}
+	over = true;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -419,7 +467,7 @@ static uint64_t field(const char *json, const char *name)
 {
 	uint64_t value = UINT64_MAX;
 
-	assert_int_equal(parse(json, name, &value), 22);
+	assert_int_equal(parse(json, name, &value), 37);
 	return value;
 }
 
@@ -427,7 +475,7 @@ static void test_json_agrees_with_the_struct(void **state)
 {
 	struct memalloc_statistics stats;
 	void *ptr = custom_malloc(12345);
-	char json[1024];
+	char json[2048];
 
 	(void)state;
 	memalloc_stats(&stats);
@@ -446,7 +494,7 @@ static void test_json_agrees_with_the_struct(void **state)
 
 static void test_json_truncates(void **state)
 {
-	char whole[1024], part[1024];
+	char whole[2048], part[2048];
 	size_t len = memalloc_stats_json(whole, sizeof(whole));
 
 	(void)state;
@@ -558,6 +606,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_walk_finds_exactly_the_live_objects, all_sound),
 		cmocka_unit_test_teardown(test_walk_of_nothing, all_sound),
 		cmocka_unit_test_teardown(test_stats_add_up, all_sound),
+		cmocka_unit_test_teardown(test_stats_while_others_allocate, all_sound),
 		cmocka_unit_test_teardown(test_json_agrees_with_the_struct, all_sound),
 		cmocka_unit_test_teardown(test_json_truncates, all_sound),
 		cmocka_unit_test(test_misuse_is_reported),

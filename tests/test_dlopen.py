@@ -32,7 +32,7 @@ def load(path):
 
 def statistics(library):
     """What memalloc_stats_json() writes, parsed by somebody else's parser."""
-    text = ctypes.create_string_buffer(1024)
+    text = ctypes.create_string_buffer(2048)
     length = library.memalloc_stats_json(text, len(text))
     assert length == len(text.value), (length, text.value)
     return json.loads(text.value)

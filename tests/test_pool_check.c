@@ -161,6 +161,17 @@ static void test_p9(void **state)
 	assert_corrupt("P9", direct->region->last, block[1], CHECK);
 }
 
+static void test_p10(void **state)
+{
+	struct ma_block *rest = block[3]->next;
+
+	(void)state;
+	assert_true(rest->free && rest->zero && block[1]->free && block[1]->dirty);
+	assert_int_equal(block[1]->nstale, block[1]->size / PAGE);
+	assert_corrupt("P10", block[1]->nstale, block[1]->size / PAGE + 1, CHECK);
+	assert_corrupt("P10", rest->nstale, 1, CHECK);
+}
+
 static void test_f1(void **state)
 {
 	struct ma_fit_bins *bins = rooms.pool.fit.bins;
@@ -317,27 +328,17 @@ static void test_e1_to_e4(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_p1, best),
-		TEST(test_p1, first),
-		TEST(test_p2, first),
-		TEST(test_p3, first),
-		TEST(test_p3, best),
-		TEST(test_p4, first),
-		TEST(test_p5, first),
-		TEST(test_p6, first),
-		TEST(test_p7, first),
-		TEST(test_p8, first),
-		TEST(test_p9, best),
-		TEST(test_f1, best),
-		TEST(test_f1_without_a_tree, first),
-		TEST(test_f2, first),
-		TEST(test_f3, best),
-		TEST(test_r1, first),
-		TEST(test_r2, first),
-		TEST(test_r3, first),
-		TEST(test_t1_and_t2, first),
-		TEST(test_m4, first),
-		TEST(test_e1_to_e4, first),
+		TEST(test_p1, best),  TEST(test_p1, first),
+		TEST(test_p2, first), TEST(test_p3, first),
+		TEST(test_p3, best),  TEST(test_p4, first),
+		TEST(test_p5, first), TEST(test_p6, first),
+		TEST(test_p7, first), TEST(test_p8, first),
+		TEST(test_p9, best),  TEST(test_p10, first),
+		TEST(test_f1, best),  TEST(test_f1_without_a_tree, first),
+		TEST(test_f2, first), TEST(test_f3, best),
+		TEST(test_r1, first), TEST(test_r2, first),
+		TEST(test_r3, first), TEST(test_t1_and_t2, first),
+		TEST(test_m4, first), TEST(test_e1_to_e4, first),
 	};
 
 	return cmocka_run_group_tests_name("pool_check", tests, NULL, NULL);

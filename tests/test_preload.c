@@ -86,6 +86,9 @@ static const char *const names[] = {
 	"free_sized",
 	"_Znwm",
 	"malloc_usable_size",
+	"malloc_stats",
+	"mallinfo",
+	"mallinfo2",
 	"_ZdlPv",
 	"_Znam",
 	"_ZdaPvSt11align_val_t",
@@ -326,7 +329,24 @@ static void free_of_static_memory(void)
 	free(ptr);
 }
 
+static void look_inside(void)
+{
+	char *ptr = malloc(opaque(50 * MIB));
+
+	memset(ptr, 1, 50 * MIB);
+	malloc_stats();
+}
+
+static void exit_with_objects(void)
+{
+	char *ptr = malloc(opaque(50 * MIB));
+
+	memset(ptr, 1, 50 * MIB);
+}
+
 static const struct scenario scenarios[] = {
+	{"look inside", look_inside},
+	{"exit with objects", exit_with_objects},
 	{"realloc to zero frees", realloc_to_zero_frees},
 	{"free_sized, wrong size", free_sized_wrong},
 	{"free_sized, wrong size, large", free_sized_wrong_large},
@@ -349,6 +369,79 @@ static void test_misuse_is_reported(void **state)
 				  "memalloc: size mismatch: 0x"));
 	assert_true(scenario_dies("free twice", NULL, "memalloc: double free: 0x"));
 	assert_true(scenario_dies("free of static memory", NULL, "memalloc: invalid free: 0x"));
+}
+
+/* ---- looking inside -------------------------------------------------------------------------- */
+
+/* The C library wants nobody to call it. */
+static struct mallinfo call_mallinfo(void)
+{
+	struct mallinfo (*function)(void);
+	void *found = ours("mallinfo");
+
+	memcpy(&function, &found, sizeof(function));
+	return function();
+}
+
+/* They tell of our memory, not of the C library's. */
+static void test_mallinfo(void **state)
+{
+	struct mallinfo2 before = mallinfo2();
+	void *small = malloc(opaque(1000));
+	void *huge = malloc(opaque(50 * MIB));
+	struct mallinfo2 after = mallinfo2();
+	struct mallinfo old = call_mallinfo();
+
+	(void)state;
+	assert_int_equal(after.hblks, before.hblks + 1);
+	assert_in_range(after.hblkhd - before.hblkhd, 50 * MIB, 51 * MIB);
+	assert_int_equal(after.uordblks + after.fordblks, after.arena);
+	assert_in_range(after.uordblks, before.uordblks + 1000, after.arena);
+	assert_in_range(after.fsmblks, 1, after.fordblks);
+	assert_in_range(after.keepcost, 0, after.fordblks);
+	assert_int_equal(old.hblkhd, after.hblkhd);
+	assert_int_equal(old.arena, after.arena);
+	free(small);
+	free(huge);
+	assert_int_equal(mallinfo2().hblkhd, before.hblkhd);
+}
+
+/* The number of a line of statistics; dies without one. */
+static size_t number_of(const char *text, const char *words)
+{
+	const char *at = strstr(text, words);
+
+	assert_non_null(at);
+	while (at > text && at[-1] != '\n')
+		at--;
+	return strtoul(at, NULL, 10);
+}
+
+static void assert_stats(const char *text)
+{
+	assert_int_equal(strncmp(text, "memory of process ", 18), 0);
+	assert_in_range(number_of(text, "  live: "), 50 * MIB, 51 * MIB);
+	assert_in_range(number_of(text, "  resident (estimate)"), 50 * MIB, 52 * MIB);
+	assert_in_range(number_of(text, "  resident (asked "), 50 * MIB, 52 * MIB);
+}
+
+static void test_stats_for_people(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	assert_true(scenario_output("look inside", NULL, STDERR_FILENO, text, sizeof(text)));
+	assert_stats(text);
+	assert_true(scenario_output("exit with objects", NULL, STDERR_FILENO, text, sizeof(text)));
+	assert_string_equal(text, "");
+	assert_true(scenario_output("exit with objects", "stats=1:exit_check_ms=0", STDERR_FILENO,
+				    text, sizeof(text)));
+	assert_stats(text);
+	/* Into a directory that is none: they follow on stderr. */
+	assert_true(scenario_output("exit with objects", "stats=1:log_path=/dev/null/x",
+				    STDERR_FILENO, text, sizeof(text)));
+	assert_non_null(strstr(text, "log_path: cannot open"));
+	assert_stats(strchr(text, '\n') + 1);
 }
 
 /* ---- the C library --------------------------------------------------------------------------- */
@@ -444,6 +537,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_free_keeps_errno),
 		cmocka_unit_test(test_sized_free),
 		cmocka_unit_test(test_misuse_is_reported),
+		cmocka_unit_test(test_mallinfo),
+		cmocka_unit_test(test_stats_for_people),
 		cmocka_unit_test(test_what_the_c_library_allocates),
 		cmocka_unit_test(test_threads_come_and_go),
 		cmocka_unit_test(test_fork),
