@@ -16,7 +16,7 @@ static void init_quarantine(struct ma_heap *heap)
 	struct ma_instance *inst = heap->instance;
 	struct ma_quarantine_config config = inst->config.quarantine;
 
-	if (heap == &inst->shared || heap->stocked)
+	if (heap == &inst->shared)
 		config.cap = 0;
 	ma_quarantine_init(&heap->quarantine, &config, &inst->meta, &heap->random);
 }
@@ -198,7 +198,7 @@ static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
 	struct ma_slab *slab = heap->bin[class_idx].avail;
 
-	if (heap->stocked) {
+	if (heap->stocked && ma_class_slot(class_idx) <= MA_FAST_SLOT) {
 		struct ma_stock *stock = ma_supply_stock(heap, class_idx);
 
 		if (ma_stock_is_ready(stock) || ma_supply_stock_up(heap, stock))

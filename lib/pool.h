@@ -61,6 +61,8 @@ struct ma_pool_config {
 	size_t limit;    /* bytes mapped at most; 0: none */
 	size_t retain;   /* free bytes at the end of a region that stay mapped */
 	uint64_t age_ms; /* how long free pages are kept before they are purged */
+	size_t hurry; /* bytes that are free and probably resident beyond which pages go back early; 0:
+			 they never do */
 };
 
 struct ma_pool_counts {
@@ -70,6 +72,7 @@ struct ma_pool_counts {
 	size_t mapped;     /* bytes in regions (P7) */
 	size_t nregions;   /* regions now */
 	size_t dirty;      /* free bytes that may hold physical pages */
+	size_t nstale;     /* free pages that probably do (P10) */
 	uint64_t grown;    /* regions ever mapped */
 	uint64_t shrunk;   /* times memory was unmapped */
 	uint64_t purged;   /* times contents were dropped */

@@ -103,6 +103,7 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	slab->slot = (uint32_t)slot;
 	slab->recip = (uint32_t)((((uint64_t)1 << 32) + slot - 1) / slot);
 	slab->nslots = (uint32_t)(size / slot);
+	slab->fill = ma_fill_of(slot, slot <= policy->fill_max);
 	slab->class_idx = (uint8_t)class_idx;
 	slab->flags = (uint8_t)((slot <= policy->fill_max ? MA_SLAB_FILLED : 0) |
 				(policy->traced ? MA_SLAB_TRACED : 0) |

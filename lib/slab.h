@@ -103,31 +103,34 @@ struct ma_slab_source {
 };
 
 struct ma_slab {
-	/* Read by every thread that frees. */
+	/* Read by every thread that frees: one line. */
 	uintptr_t granule;        /* address >> MA_GRANULE_SHIFT; fixed */
-	_Atomic uint16_t *states; /* nslots; fixed pointer */
-	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
-	struct ma_trace *trace;   /* nslots, or NULL; fixed pointer */
+	_Atomic uint16_t *states; /* a phase and a life for each slot (S9); fixed pointer */
 	uintptr_t where;          /* address of the states, and a secret above it; fixed */
+	struct ma_stock *stock;   /* its owner's, of its class (stock.h); the owner's */
+	struct ma_fill fill;      /* what of a slot is zeroed (S6); fixed */
 	uint32_t slot;            /* bytes; fixed */
 	uint32_t recip;           /* 2^32 / slot, rounded up; fixed */
 	uint32_t nslots;          /* fixed */
 	uint8_t class_idx;        /* fixed */
 	uint8_t flags;            /* fixed */
 
+	alignas(MA_CACHE_LINE) _Atomic uint32_t *wide; /* nslots, or NULL; fixed pointer */
+	struct ma_trace *trace;                        /* nslots, or NULL; fixed pointer */
+
 	/* The owner's. */
-	alignas(MA_CACHE_LINE) uint16_t *stack; /* S3 */
-	uint32_t top;                           /* indices on the stack */
-	uint32_t fresh;                         /* slots ever handed out */
-	uint32_t start;                         /* the first slot that was */
-	uint32_t used;                          /* S2 */
-	bool zero;                              /* fresh slots are known to be zero; fixed */
-	bool is_avail;                          /* on its bin's list of slabs with free slots */
-	struct ma_stock *stock;                 /* its owner's, of its class (stock.h) */
-	struct ma_slab *prev, *next;            /* in that list or the other */
+	uint16_t *stack;             /* S3 */
+	uint32_t top;                /* indices on the stack */
+	uint32_t fresh;              /* slots ever handed out */
+	uint32_t start;              /* the first slot that was */
+	uint32_t used;               /* S2 */
+	bool zero;                   /* fresh slots are known to be zero; fixed */
+	bool is_avail;               /* on its bin's list of slabs with free slots */
+	struct ma_slab *prev, *next; /* in that list or the other */
 };
 
 static_assert(sizeof(struct ma_slab) <= MA_BLOCK_RIDER, "a slab rides in its block (S1)");
+static_assert(offsetof(struct ma_slab, wide) == MA_CACHE_LINE, "what a free reads is one line");
 
 /* A slot that was proven to be the program's live object. */
 struct ma_slot {
@@ -336,24 +339,14 @@ ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, 
 	ma_canary_put(ptr + size, secret);
 }
 
-/* What of a slot is zeroed when it is freed, and verified (S6). */
-ma_inline struct ma_fill ma_slab_fill(const struct ma_slab *slab)
-{
-	return ma_fill_of(slab->slot, (slab->flags & MA_SLAB_FILLED) != 0);
-}
-
 ma_inline bool ma_slab_is_zero(const struct ma_slab *slab, uint32_t idx)
 {
-	const struct ma_fill fill = ma_slab_fill(slab);
-
-	return ma_fill_is_zero(ma_slab_slot_ptr(slab, idx), &fill);
+	return ma_fill_is_zero(ma_slab_slot_ptr(slab, idx), &slab->fill);
 }
 
 ma_inline void ma_slab_zero(const struct ma_slab *slab, uint32_t idx)
 {
-	const struct ma_fill fill = ma_slab_fill(slab);
-
-	ma_fill_zero(ma_slab_slot_ptr(slab, idx), &fill);
+	ma_fill_zero(ma_slab_slot_ptr(slab, idx), &slab->fill);
 }
 
 /**

@@ -8,12 +8,17 @@
 #include "report.h"
 #include "waitlist.h"
 
+/* One in so many bytes of a heap waits at most, and LEAST in a small one. */
+#define PART 16
+#define LEAST ((size_t)1024 * 1024)
+
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
 	memset(list, 0, sizeof(*list));
 	ma_lock_init(&list->lock);
 	list->pool = pool;
 	list->max = max;
+	list->least = sealed ? max : ma_min(LEAST, max);
 	list->sealed = sealed;
 }
 
@@ -66,9 +71,9 @@ static bool release(struct ma_waitlist *list, struct ma_block *block)
 }
 
 /* The oldest, if @more bytes would not fit beside it. */
-static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
+static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more, size_t most)
 {
-	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
+	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= most))
 		return NULL;
 	return take_at_locked(list, 0);
 }
@@ -88,15 +93,17 @@ static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *blo
 
 /*
  * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
- * Return: whether free pages have come of age.
+ * Return: whether free pages have come of age. *most is how many bytes may wait: in a small heap
+ * not all that may in a large one.
  */
-static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose, size_t *most)
 {
 	uint64_t now = ma_os_now_ms();
 	bool due;
 
 	ma_lock(&list->pool->lock);
 	due = ma_pool_is_due_locked(list->pool, now);
+	*most = ma_min(list->max, ma_max(list->least, list->pool->regions.mapped / PART));
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
@@ -105,16 +112,17 @@ static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purp
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	bool due = mark(list, block, purpose);
+	size_t most;
+	bool due = mark(list, block, purpose, &most);
 	struct ma_block *old;
 
-	if (block->size > list->max)
+	if (block->size > most)
 		return release(list, block) || due;
 	if (is_sealed(list, block, purpose) && ma_guard_all(block))
 		block->zero = true;
 	do {
 		ma_lock(&list->lock);
-		old = make_room_locked(list, block->size);
+		old = make_room_locked(list, block->size, most);
 		if (old == NULL)
 			append_locked(list, block, purpose);
 		ma_unlock(&list->lock);

@@ -45,13 +45,17 @@ struct ma_waitlist {
 	struct ma_lock lock;
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
+	size_t least;         /* bytes that may wait however small the heap is; fixed */
 	bool sealed;          /* large objects are out of reach meanwhile; fixed */
 	uint32_t n;           /* W1 */
 	size_t bytes;         /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];
 };
 
-/** ma_waitlist_init() - nobody waits. */
+/**
+ * ma_waitlist_init() - nobody waits. In a small heap no more do than a part of it, and all that may
+ * in one that is sealed.
+ */
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed);
 
 /**

@@ -131,12 +131,12 @@ REMOVALS = [
     # ---- later use of what was freed ----
     Removal(
         "quarantine", HEAP, "\tif (heap->quarantine.cap > 0) {\n", "\tif (heap->quarantine.cap > 64) {\n",
-        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, entries / 4);\n",
+        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, part);\n",
                "\tstock->quiet = 0;\n")],
         tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
     Removal(
-        "freed blocks wait", WAITLIST, "\tif (block->size > list->max)\n", "\tif (block->size > 0)\n",
+        "freed blocks wait", WAITLIST, "\tif (block->size > most)\n", "\tif (block->size > 0)\n",
         tests=["test_waitlist"],
         cases=["memory comes back at once, 200000 bytes"]),
     Removal(
