@@ -204,7 +204,7 @@ static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 		if (ma_stock_is_ready(stock) || ma_supply_stock_up(heap, stock))
 			return alloc_stocked(heap, stock, size);
 	}
-	if (slab != NULL && slab->top > 0)
+	if (slab != NULL && slab->nvacant > 0)
 		return ma_slab_arm(slab, ma_slab_take(slab), size);
 	return alloc_slab(heap, class_idx, size);
 }

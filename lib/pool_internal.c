@@ -152,8 +152,8 @@ struct ma_block *ma_pool_right_of(const struct ma_block *block)
 }
 
 /*
- * [ block ][ right ] => [ block -------- ]; neither is in the index. The larger part has been unused
- * for longer or shorter: that counts.
+ * [ block ][ right ] => [ block -------- ]; neither is in the index. How long it has been unused is
+ * what holds for the larger part.
  */
 static void absorb_right(struct ma_pool *pool, struct ma_block *block, const struct ma_block *right)
 {
