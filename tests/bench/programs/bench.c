@@ -71,3 +71,18 @@ void bench_touch(void *ptr, size_t size)
 		bytes[at] = (unsigned char)at;
 	bytes[size - 1] = 1;
 }
+
+pthread_t bench_start(void *(*run)(void *), void *with)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run, with) != 0)
+		bench_fail("no thread");
+	return thread;
+}
+
+void bench_join(pthread_t thread)
+{
+	if (pthread_join(thread, NULL) != 0)
+		bench_fail("a thread is lost");
+}

@@ -10,6 +10,7 @@
 #ifndef MA_BENCH_H
 #define MA_BENCH_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -36,6 +37,10 @@ void *bench_realloc(void *ptr, size_t size);
 
 /* Writes one byte to each page of the object, its last byte included. */
 void bench_touch(void *ptr, size_t size);
+
+/* A thread that must start, and the wait for its end. */
+pthread_t bench_start(void *(*run)(void *), void *with);
+void bench_join(pthread_t thread);
 
 static inline struct bench_random bench_seeded(uint64_t number)
 {
