@@ -6,7 +6,7 @@
 #include "bench.h"
 
 #define NTHREADS 4 /* at a time */
-#define NROUNDS ((size_t)2500)
+#define NROUNDS ((size_t)3500)
 #define NOBJECTS 300
 #define SIZE_MIN ((size_t)16)
 #define SIZE_LARGEST ((size_t)512)

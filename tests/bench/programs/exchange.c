@@ -10,7 +10,7 @@
 
 #include "bench.h"
 
-#define NOBJECTS ((size_t)5000000) /* of each thread */
+#define NOBJECTS ((size_t)3500000) /* of each thread */
 #define NRING ((size_t)4096)
 #define BATCH ((size_t)256)
 #define SIZE_MIN ((size_t)16)

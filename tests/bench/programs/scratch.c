@@ -8,9 +8,10 @@
 #include "bench.h"
 
 #define NTHREADS 2
-#define NROUNDS ((size_t)250)
+#define NROUNDS ((size_t)360)
 #define NOBJECTS 100 /* of each thread in a round */
-#define NWRITES 4000
+#define NGIVEN 25    /* times that an object given by another thread is written to */
+#define NWRITES 20000
 #define SIZE ((size_t)8)
 
 static void write_often(void *ptr)
@@ -27,7 +28,7 @@ static void write_often(void *ptr)
 /* Begins with an object of the thread that started it, or with none. */
 static void *scratch(void *given)
 {
-	if (given != NULL)
+	for (size_t i = 0; i < NGIVEN && given != NULL; i++)
 		write_often(given);
 	free(given);
 	for (size_t i = 0; i < NOBJECTS; i++) {

@@ -8,7 +8,7 @@
 
 #define NTHREADS 2
 #define NOBJECTS 2000
-#define NROUNDS ((size_t)200)
+#define NROUNDS ((size_t)330)
 #define NREPLACED ((size_t)24000)
 #define SIZE_MIN ((size_t)10)
 #define SIZE_LARGEST ((size_t)500)
