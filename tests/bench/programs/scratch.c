@@ -8,9 +8,10 @@
 #include "bench.h"
 
 #define NTHREADS 2
-#define NROUNDS ((size_t)360)
-#define NOBJECTS 100 /* of each thread in a round */
-#define NGIVEN 25    /* times that an object given by another thread is written to */
+#define NROUNDS ((size_t)72)
+#define NOBJECTS 500     /* of each thread in a round */
+#define NGIVEN 100       /* times that an object given by another thread is written to */
+#define PASSIVE_EVERY 24 /* rounds; a write to a shared line takes fifty times as long */
 #define NWRITES 20000
 #define SIZE ((size_t)8)
 
@@ -57,7 +58,7 @@ int main(int argc, char **argv)
 	for (size_t round = 0; round < nrounds; round++) {
 		void *given[NTHREADS] = {NULL};
 
-		for (size_t t = 0; t < NTHREADS && round % 2 == 0; t++)
+		for (size_t t = 0; t < NTHREADS && round % PASSIVE_EVERY == 0; t++)
 			given[t] = bench_malloc(SIZE);
 		run_round(given);
 	}
