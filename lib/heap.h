@@ -113,6 +113,7 @@ struct ma_instance_config {
 	size_t wait;                            /* bytes of freed blocks that wait */
 	bool wait_sealed;                       /* and are inaccessible meanwhile */
 	bool guard_large;                       /* guard pages on both sides of large objects */
+	bool guard_sparing;                     /* where there are many, not of all (large.h) */
 	uint64_t sample;        /* every so many allocations one with guards of its own; 0: none */
 	uint64_t check;         /* every so many allocations all is validated; 0: never */
 	struct ma_depot *depot; /* where stacks are recorded; NULL: nowhere */

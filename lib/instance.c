@@ -53,6 +53,7 @@ struct ma_instance_config ma_global_config(void)
 		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
 		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
 		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,
+		.guard_sparing = options->guards == MA_OPTION_GUARDS_LARGE,
 		.sample = options->sample,
 		.check = options->check,
 		.depot = options->stacks > 0 || options->sample > 0 ? &ma_global.depot : NULL,

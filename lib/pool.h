@@ -94,7 +94,7 @@ struct ma_pool {
 	struct ma_fit fit;
 	struct ma_pool_counts counts; /* nregions and mapped are filled in on request */
 	_Atomic size_t guarded;       /* guards put up so far (guard.h) */
-	_Atomic size_t unguarded;     /* guards the OS refused */
+	_Atomic size_t unguarded;     /* guards the OS refused, or that were spared (large.h) */
 };
 
 struct ma_pool_request {

@@ -8,9 +8,8 @@
 #include "report.h"
 #include "waitlist.h"
 
-/* One in so many bytes of a heap waits at most, and LEAST in a small one. */
-#define PART 16
-#define LEAST ((size_t)1024 * 1024)
+/* Bytes that wait as they are. */
+#define RESIDENT ((size_t)256 * 1024)
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
@@ -18,7 +17,6 @@ void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max
 	ma_lock_init(&list->lock);
 	list->pool = pool;
 	list->max = max;
-	list->least = sealed ? max : ma_min(LEAST, max);
 	list->sealed = sealed;
 }
 
@@ -71,9 +69,9 @@ static bool release(struct ma_waitlist *list, struct ma_block *block)
 }
 
 /* The oldest, if @more bytes would not fit beside it. */
-static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more, size_t most)
+static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
 {
-	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= most))
+	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
 		return NULL;
 	return take_at_locked(list, 0);
 }
@@ -82,6 +80,17 @@ static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsi
 {
 	list->entry[list->n++] = (struct ma_waiting){block, purpose};
 	list->bytes += block->size;
+}
+
+/*
+ * Beyond the first few, blocks of slabs of many slots wait without their pages: those that come
+ * back are as good as new.
+ */
+static void drop_pages(const struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	if (purpose < list->nsmall && !list->sealed && !block->guarded && list->bytes > RESIDENT &&
+	    ma_os_purge(ma_block_ptr(block), block->size))
+		block->zero = true;
 }
 
 static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *block,
@@ -93,17 +102,15 @@ static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *blo
 
 /*
  * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
- * Return: whether free pages have come of age. *most is how many bytes may wait: in a small heap
- * not all that may in a large one.
+ * Return: whether free pages have come of age.
  */
-static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose, size_t *most)
+static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
 	uint64_t now = ma_os_now_ms();
 	bool due;
 
 	ma_lock(&list->pool->lock);
 	due = ma_pool_is_due_locked(list->pool, now);
-	*most = ma_min(list->max, ma_max(list->least, list->pool->regions.mapped / PART));
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
@@ -112,17 +119,17 @@ static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purp
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	size_t most;
-	bool due = mark(list, block, purpose, &most);
+	bool due = mark(list, block, purpose);
 	struct ma_block *old;
 
-	if (block->size > most)
+	if (block->size > list->max)
 		return release(list, block) || due;
 	if (is_sealed(list, block, purpose) && ma_guard_all(block))
 		block->zero = true;
+	drop_pages(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
-		old = make_room_locked(list, block->size, most);
+		old = make_room_locked(list, block->size);
 		if (old == NULL)
 			append_locked(list, block, purpose);
 		ma_unlock(&list->lock);

@@ -136,7 +136,7 @@ REMOVALS = [
         tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
     Removal(
-        "freed blocks wait", WAITLIST, "\tif (block->size > most)\n", "\tif (block->size > 0)\n",
+        "freed blocks wait", WAITLIST, "\tif (block->size > list->max)\n", "\tif (block->size > 0)\n",
         tests=["test_waitlist"],
         cases=["memory comes back at once, 200000 bytes"]),
     Removal(
@@ -166,7 +166,7 @@ REMOVALS = [
     # ---- guards ----
     Removal(
         "guards beside large objects", LARGE,
-        "\tbool guarded = larges->guarded || req->tight;\n", "\tbool guarded = req->tight;\n",
+        "\tbool guarded = (larges->guarded && !plan->bare) || req->tight;\n", "\tbool guarded = req->tight;\n",
         tests=["test_guarded"],
         cases=["write into the page before 300000 bytes"]),
     Removal(
