@@ -8,25 +8,9 @@
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "peer.h"
-
-uintptr_t peer_map(size_t length)
-{
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
-
-	return base != MAP_FAILED ? (uintptr_t)base : 0;
-}
-
-uintptr_t peer_remap(uintptr_t base, size_t length, size_t wanted)
-{
-	void *moved = mremap((void *)base, length, wanted, MREMAP_MAYMOVE);
-
-	return moved != MAP_FAILED ? (uintptr_t)moved : 0;
-}
 
 void *peer_none(void)
 {
