@@ -96,10 +96,12 @@ static bool map_region(size_t class)
 static bool take_run(size_t class)
 {
 	size_t size = size_of(class);
-	size_t run = size < RUN ? RUN / size * size : size;
-	size_t at;
+	size_t run, at;
 
-	if (class == 0 || !map_region(class) || atomic_load(&used[class]) > REGION - run)
+	if (class == 0 || !map_region(class))
+		return false;
+	run = size < RUN ? RUN / size * size : size;
+	if (atomic_load(&used[class]) > REGION - run)
 		return false;
 	at = atomic_fetch_add(&used[class], run);
 	if (at > REGION - run)
