@@ -4,7 +4,7 @@
 #define WAIT_FACTOR 8
 
 /* Free memory up to this may stay resident however little is in use. */
-#define HURRY ((size_t)1024 * 1024)
+#define HURRY ((size_t)512 * 1024)
 
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
 #define STOCK_FACTOR 32

@@ -9,7 +9,11 @@
 #include "waitlist.h"
 
 /* Bytes that wait as they are. */
-#define RESIDENT ((size_t)256 * 1024)
+#define RESIDENT ((size_t)1024 * 1024)
+
+/* Of large objects, one in so many bytes of the heap waits at most, and LEAST in a small one. */
+#define PART 16
+#define LEAST ((size_t)512 * 1024)
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
@@ -26,6 +30,7 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 
 	list->n--;
 	list->bytes -= block->size;
+	list->large -= list->entry[i].purpose >= MA_WAIT_TIGHT ? block->size : 0;
 	memmove(&list->entry[i], &list->entry[i + 1], (list->n - i) * sizeof(*list->entry));
 	return block;
 }
@@ -68,18 +73,41 @@ static bool release(struct ma_waitlist *list, struct ma_block *block)
 	return false;
 }
 
-/* The oldest, if @more bytes would not fit beside it. */
-static struct ma_block *make_room_locked(struct ma_waitlist *list, size_t more)
+/* Large objects: in a small heap not as many wait as may in a large one. */
+static bool is_too_much_locked(const struct ma_waitlist *list, const struct ma_waiting *more)
 {
-	if (list->n == 0 || (list->n < MA_WAITLIST && list->bytes + more <= list->max))
-		return NULL;
-	return take_at_locked(list, 0);
+	size_t most = ma_max(LEAST, list->mapped / PART);
+
+	return more->purpose > MA_WAIT_TIGHT && !list->sealed && list->large > 0 &&
+	       list->large + more->block->size > most;
 }
 
-static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+static uint32_t oldest_large_locked(const struct ma_waitlist *list)
 {
-	list->entry[list->n++] = (struct ma_waiting){block, purpose};
-	list->bytes += block->size;
+	uint32_t i = 0;
+
+	while (list->entry[i].purpose < MA_WAIT_TIGHT)
+		i++;
+	return i;
+}
+
+/* The oldest, if one more would not fit beside it. */
+static struct ma_block *make_room_locked(struct ma_waitlist *list, const struct ma_waiting *more)
+{
+	if (list->n == 0)
+		return NULL;
+	if (list->n == MA_WAITLIST || list->bytes + more->block->size > list->max)
+		return take_at_locked(list, 0);
+	if (is_too_much_locked(list, more))
+		return take_at_locked(list, oldest_large_locked(list));
+	return NULL;
+}
+
+static void append_locked(struct ma_waitlist *list, const struct ma_waiting *more)
+{
+	list->entry[list->n++] = *more;
+	list->bytes += more->block->size;
+	list->large += more->purpose >= MA_WAIT_TIGHT ? more->block->size : 0;
 }
 
 /*
@@ -111,6 +139,7 @@ static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purp
 
 	ma_lock(&list->pool->lock);
 	due = ma_pool_is_due_locked(list->pool, now);
+	list->mapped = list->pool->regions.mapped;
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
 	ma_unlock(&list->pool->lock);
@@ -119,6 +148,7 @@ static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purp
 
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
+	const struct ma_waiting more = {block, purpose};
 	bool due = mark(list, block, purpose);
 	struct ma_block *old;
 
@@ -129,9 +159,9 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 	drop_pages(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
-		old = make_room_locked(list, block->size);
+		old = make_room_locked(list, &more);
 		if (old == NULL)
-			append_locked(list, block, purpose);
+			append_locked(list, &more);
 		ma_unlock(&list->lock);
 		due |= old != NULL && release(list, old);
 	} while (old != NULL);

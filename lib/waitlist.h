@@ -44,12 +44,14 @@ struct ma_waiting {
 
 struct ma_waitlist {
 	struct ma_lock lock;
-	struct ma_pool *pool; /* fixed */
-	size_t max;           /* bytes (W2); fixed */
-	bool sealed;          /* large objects are out of reach meanwhile; fixed */
-	unsigned nsmall;      /* purposes below it are slabs of many slots; fixed */
-	uint32_t n;           /* W1 */
-	size_t bytes;         /* W2 */
+	struct ma_pool *pool;  /* fixed */
+	size_t max;            /* bytes (W2); fixed */
+	bool sealed;           /* large objects are out of reach meanwhile; fixed */
+	unsigned nsmall;       /* purposes below it are slabs of many slots; fixed */
+	uint32_t n;            /* W1 */
+	size_t bytes;          /* W2 */
+	size_t large;          /* bytes of large objects among them */
+	_Atomic size_t mapped; /* bytes of the pool, when it was looked at last */
 	struct ma_waiting entry[MA_WAITLIST];
 };
 

@@ -16,7 +16,7 @@ static const char *check_locked(const struct ma_waitlist *list)
 				return "W1 each waits once";
 		bytes += block->size;
 	}
-	if (bytes != list->bytes || bytes > list->max)
+	if (bytes != list->bytes || bytes > list->max || list->large > bytes)
 		return "W2 bytes is the sum, within the bound";
 	return NULL;
 }
