@@ -74,7 +74,6 @@ void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config 
 	ma_meta_init(&inst->meta);
 	ma_pool_init(&inst->pool, &config->pool, &inst->meta, pagemap);
 	ma_waitlist_init(&inst->waitlist, &inst->pool, config->wait, config->wait_sealed);
-	inst->waitlist.nsmall = ma_class_of(MA_FAST_SLOT) + 1;
 	inst->larges = (struct ma_larges){
 		.pool = &inst->pool,
 		.waitlist = &inst->waitlist,

@@ -8,9 +8,6 @@
 #include "report.h"
 #include "waitlist.h"
 
-/* Bytes that wait as they are. */
-#define RESIDENT ((size_t)1024 * 1024)
-
 /* Of large objects, one in so many bytes of the heap waits at most, and LEAST in a small one. */
 #define PART 16
 #define LEAST ((size_t)512 * 1024)
@@ -110,17 +107,6 @@ static void append_locked(struct ma_waitlist *list, const struct ma_waiting *mor
 	list->large += more->purpose >= MA_WAIT_TIGHT ? more->block->size : 0;
 }
 
-/*
- * Beyond the first few, blocks of slabs of many slots wait without their pages: those that come
- * back are as good as new.
- */
-static void drop_pages(const struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
-{
-	if (purpose < list->nsmall && !list->sealed && !block->guarded && list->bytes > RESIDENT &&
-	    ma_os_purge(ma_block_ptr(block), block->size))
-		block->zero = true;
-}
-
 static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *block,
 		      unsigned purpose)
 {
@@ -156,7 +142,6 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 		return release(list, block) || due;
 	if (is_sealed(list, block, purpose) && ma_guard_all(block))
 		block->zero = true;
-	drop_pages(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, &more);

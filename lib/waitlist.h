@@ -5,7 +5,7 @@
  * something of another kind: a pointer that dangles then points to nothing, and what it is used for
  * is told apart from an innocent use. A block of the same size and purpose may be taken from here,
  * the one that has waited longest first, never the last that came; that also saves the work of
- * making it. Where many wait, slabs do without their pages.
+ * making it.
  *
  *      put ->  [ oldest | ... | youngest ]        beyond max bytes: the oldest goes to the pool
  *
