@@ -33,7 +33,7 @@ def named_path(text):
 
 def add_arguments(parser):
     parser.add_argument("--preload", metavar="LIBRARY", help="memalloc to preload")
-    parser.add_argument("--programs", metavar="DIRECTORY", help="where own programs were built: BUILD/tests/bench")
+    parser.add_argument("--programs", metavar="DIRECTORY", help="where own programs were built: BUILD/tests/bench/programs")
     parser.add_argument("--allocator", metavar="NAME=PATH", action="append", default=[], type=named_path,
                         help="one more library to preload; may be repeated")
     parser.add_argument("--allocators", metavar="NAMES", type=words_of, default=[], help="only these, by commas")
