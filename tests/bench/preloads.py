@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "violations"))
 import allocators as peers  # noqa: E402
 
 PEERS = ["jemalloc", "tcmalloc", "mimalloc", "scudo"]
-BOUNDS = {"bump": "peers/libbump.so", "lifo": "peers/liblifo.so"}
+BOUNDS = {"bump": "libbump.so", "lifo": "liblifo.so"}
 # Some programs bring an allocator with them (Debian's redis has jemalloc), which glibc's must go before.
 GLIBC = {"LD_PRELOAD": "libc.so.6"}
 
@@ -33,7 +33,7 @@ def named_path(text):
 
 def add_arguments(parser):
     parser.add_argument("--preload", metavar="LIBRARY", help="memalloc to preload")
-    parser.add_argument("--programs", metavar="DIRECTORY", help="where own programs were built: BUILD/tests/bench/programs")
+    parser.add_argument("--programs", metavar="DIRECTORY", help="where own programs were built: BUILD/tests/bench")
     parser.add_argument("--allocator", metavar="NAME=PATH", action="append", default=[], type=named_path,
                         help="one more library to preload; may be repeated")
     parser.add_argument("--allocators", metavar="NAMES", type=words_of, default=[], help="only these, by commas")
