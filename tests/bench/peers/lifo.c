@@ -130,16 +130,13 @@ PEER_EXPORT void free(void *ptr)
 PEER_EXPORT void *calloc(size_t count, size_t size)
 {
 	size_t total, class;
-	void *object;
 
 	if (__builtin_mul_overflow(count, size, &total))
 		return peer_none();
 	class = class_of(total);
 	if (own.list[class] == NULL)
 		return fresh(class);
-	object = own.list[class];
-	own.list[class] = *(void **)object;
-	return memset(object, 0, total);
+	return memset(malloc(total), 0, total);
 }
 
 void *peer_aligned(size_t alignment, size_t size)

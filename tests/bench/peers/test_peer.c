@@ -186,7 +186,7 @@ static void test_refusals(void)
 {
 	volatile size_t huge = SIZE_MAX;
 	void *ptr = NULL;
-	void *kept = malloc(1);
+	void *volatile kept = malloc(1);
 
 	errno = 0;
 	CHECK(malloc(huge) == NULL && errno == ENOMEM);
