@@ -65,12 +65,17 @@ class Curve:
     def __init__(self):
         self.points = {}  # point -> median
         self.end = ""
-        self.last = None  # (point, peak memory)
+        self.peaks = {}  # point -> peak memory
 
     def is_too_large(self, kind, point, memory):
+        """As memory grew from the first point to the last, it will; some allocators need a lot for the first alone."""
         if kind == "heap" and point > memory:
             return True
-        return kind != "threads" and self.last is not None and self.last[1] * point / self.last[0] > memory
+        if kind == "threads" or not self.peaks:
+            return False
+        (first, base), (last, peak) = min(self.peaks.items()), max(self.peaks.items())
+        slope = (peak - base) / (last - first) if last > first else 0
+        return peak + slope * (point - last) > memory
 
 
 def measure_kind(kind, found, program, options, base):
@@ -89,7 +94,7 @@ def measure_kind(kind, found, program, options, base):
                 try:
                     value, rss = run_point(program, kind, point, found[name][0], base)
                     values[name].append(value)
-                    curve.last = (point, rss)
+                    curve.peaks[point] = max(rss, curve.peaks.get(point, 0))
                 except counting.Failed as why:
                     curve.end = "enough" if why.code == POLITE else f"failed at {label(kind, point)}: {why}"
         for name, some in values.items():

@@ -166,7 +166,10 @@ class Showing(unittest.TestCase):
         curve = growth.Curve()
         self.assertTrue(curve.is_too_large("heap", 2000, 1000))
         self.assertFalse(curve.is_too_large("live", 2000, 1000))
-        curve.last = (1000, 600)
+        curve.peaks = {100: 500}
+        self.assertFalse(curve.is_too_large("live", 1000, 1000))
+        curve.peaks[1000] = 900
+        self.assertFalse(curve.is_too_large("live", 1200, 1000))
         self.assertTrue(curve.is_too_large("live", 2000, 1000))
         self.assertFalse(curve.is_too_large("threads", 2000, 1000))
 

@@ -5,6 +5,7 @@
  * allocator needs fewer instructions; but memory is never used again, so that the processor's
  * caches and the kernel have all the work that an allocator spares them. A program's cost under
  * bump says how much of it is allocating at all; its memory says how much it allocates in total.
+ * After half of the machine's memory there is none left: other programs need some, too.
  *
  * How: the word in front of an object is its size, for realloc(), which also extends what was
  * allocated last. `next` is where the next such word goes, 8 beyond a multiple of 16. Sizes in
@@ -14,44 +15,73 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "peer.h"
 
 #define CHUNK ((size_t)4 << 20)
 #define LARGE (CHUNK / 4)
+#define WORD sizeof(size_t)
 
 static PEER_TLS struct {
 	uintptr_t next;
 	uintptr_t end;
 } own;
 
+/* The word in front of @object. */
+static inline size_t *word(uintptr_t object)
+{
+	return (size_t *)(object - WORD);
+}
+
+/* Zeroed memory from the system; 0, and errno, if there is none. */
+static uintptr_t map(size_t length)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *base = MAP_FAILED;
+
+	if (peer_may_map(length))
+		base = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	return base != MAP_FAILED ? (uintptr_t)base : 0;
+}
+
+/* Make more of a mapping, which may move. */
+static uintptr_t remap(uintptr_t base, size_t length, size_t wanted)
+{
+	void *moved = MAP_FAILED;
+
+	if (peer_may_map(wanted - length))
+		moved = mremap((void *)base, length, wanted, MREMAP_MAYMOVE);
+	return moved != MAP_FAILED ? (uintptr_t)moved : 0;
+}
+
 /* What an object takes from a chunk, with its word. */
 static size_t room_for(size_t size)
 {
-	return peer_round(size + PEER_WORD, PEER_ALIGNMENT);
+	return peer_round(size + WORD, PEER_ALIGNMENT);
 }
 
 static void *large(size_t alignment, size_t size)
 {
 	size_t length = peer_round(alignment + size, PEER_PAGE);
-	uintptr_t base = peer_map(length);
+	uintptr_t base = map(length);
 	uintptr_t object = peer_round(base + PEER_ALIGNMENT, alignment);
 
 	if (base == 0)
 		return NULL;
-	*peer_word(object) = base + length - object;
+	*word(object) = base + length - object;
 	return (void *)object;
 }
 
 static void *aligned(size_t alignment, size_t size)
 {
-	uintptr_t object = peer_round(own.next + PEER_WORD, alignment);
-	uintptr_t next = object - PEER_WORD + room_for(size);
+	uintptr_t object = peer_round(own.next + WORD, alignment);
+	uintptr_t next = object - WORD + room_for(size);
 
 	if (own.next == 0 || next > own.end)
 		return NULL;
 	own.next = next;
-	*peer_word(object) = next - object;
+	*word(object) = next - object;
 	return (void *)object;
 }
 
@@ -63,10 +93,10 @@ __attribute__((noinline)) static void *slow(size_t alignment, size_t size)
 		return peer_none();
 	if (size + alignment > LARGE)
 		return large(alignment, size);
-	base = peer_map(CHUNK);
+	base = map(CHUNK);
 	if (base == 0)
 		return NULL;
-	own.next = base + PEER_WORD;
+	own.next = base + WORD;
 	own.end = base + CHUNK;
 	return aligned(alignment, size);
 }
@@ -74,10 +104,10 @@ __attribute__((noinline)) static void *slow(size_t alignment, size_t size)
 PEER_EXPORT void *malloc(size_t size)
 {
 	size_t room = room_for(size);
-	uintptr_t object = own.next + PEER_WORD;
+	uintptr_t object = own.next + WORD;
 
 	if (PEER_LIKELY(size <= LARGE && room <= own.end - own.next)) {
-		*peer_word(object) = room - PEER_WORD;
+		*word(object) = room - WORD;
 		own.next += room;
 		return (void *)object;
 	}
@@ -112,35 +142,35 @@ void *peer_aligned(size_t alignment, size_t size)
 
 PEER_EXPORT size_t malloc_usable_size(void *ptr)
 {
-	return ptr != NULL ? *peer_word((uintptr_t)ptr) : 0;
+	return ptr != NULL ? *word((uintptr_t)ptr) : 0;
 }
 
 /* Make more of the mapping of a large object. */
 static void *grow_large(uintptr_t object, size_t size)
 {
-	size_t length = *peer_word(object) + PEER_ALIGNMENT;
+	size_t length = *word(object) + PEER_ALIGNMENT;
 	size_t wanted;
 	uintptr_t base;
 
 	if (size > PEER_MOST)
 		return peer_none();
 	wanted = peer_round(size + PEER_ALIGNMENT, PEER_PAGE);
-	base = peer_remap(object - PEER_ALIGNMENT, length, wanted);
+	base = remap(object - PEER_ALIGNMENT, length, wanted);
 	if (base == 0)
 		return NULL;
-	*peer_word(base + PEER_ALIGNMENT) = wanted - PEER_ALIGNMENT;
+	*word(base + PEER_ALIGNMENT) = wanted - PEER_ALIGNMENT;
 	return (void *)(base + PEER_ALIGNMENT);
 }
 
 /* Make more of what this thread allocated last, if it is that. */
 static void *grow_last(uintptr_t object, size_t size)
 {
-	uintptr_t next = object - PEER_WORD + room_for(size);
+	uintptr_t next = object - WORD + room_for(size);
 
-	if (object + *peer_word(object) != own.next || size > LARGE || next > own.end)
+	if (object + *word(object) != own.next || size > LARGE || next > own.end)
 		return NULL;
 	own.next = next;
-	*peer_word(object) = next - object;
+	*word(object) = next - object;
 	return (void *)object;
 }
 

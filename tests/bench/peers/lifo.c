@@ -8,53 +8,67 @@
  * lists of a thread that ends are lost. An allocator for real use must do all of that, and its
  * cost above lifo's is the price.
  *
- * How: the word in front of an object says its class, and is written once, when the object is cut
- * off a chunk of fresh memory. An aligned object lies in a larger one; the word in front of it
- * says how far behind that one's start as well. `next` is where the next word goes, 8 beyond a
- * multiple of 16. Classes: each multiple of 16 up to 1024 bytes with the word, then eight to a
- * doubling. Class 0 stands for sizes that are too large; its list is always empty.
+ * How: every class has a region of addresses, so that an object's class is in the upper bits of
+ * its address, and free() need not wait for a word of the object that is not in the caches. Threads
+ * cut runs of objects off the regions. Sizes of classes: each multiple of 16 up to 1024, then
+ * eight to a doubling. An object lies at a multiple of its class's size; a size that is rounded up
+ * to a multiple of an alignment has a class whose size is one, too. Class 0 stands for sizes that
+ * are too large; its list is always empty. The addresses are fixed, from 16 TiB up: nothing else
+ * is there on 64-bit Linux. The system must let programs reserve more than it has.
  */
+#include <errno.h>
 #include <malloc.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "peer.h"
 
-#define CHUNK ((size_t)4 << 20)
-#define LARGE (CHUNK / 16)
-#define FINE 1024 /* classes are multiples of 16 up to here */
+#define REGION_BITS 37
+#define REGION ((size_t)1 << REGION_BITS)
+#define FIRST_REGION 128
+#define MOST_BITS 35
 #define FINE_BITS 10
+#define FINE ((size_t)1 << FINE_BITS) /* classes are multiples of 16 up to here */
 #define NFINE (FINE / PEER_ALIGNMENT)
-#define NCLASSES (NFINE + 8 * (47 - FINE_BITS) + 1)
-#define CLASS_BITS 16
-#define CLASS_MASK (((size_t)1 << CLASS_BITS) - 1)
+#define NCLASSES (NFINE + 8 * (MOST_BITS - FINE_BITS) + 1)
+#define RUN ((size_t)64 << 10)
+#define LARGE ((size_t)128 << 10) /* are moved by the kernel; multiples of pages */
 
 static PEER_TLS struct {
 	void *list[NCLASSES];
-	uintptr_t next;
-	uintptr_t end;
+	uintptr_t next[NCLASSES]; /* the rest of a run */
+	uintptr_t end[NCLASSES];
 } own;
+
+/* Of the regions: whether there is memory, and how much of it has been handed out. */
+static atomic_bool mapped[NCLASSES];
+static atomic_size_t used[NCLASSES];
 
 static size_t coarse_class(size_t size)
 {
-	size_t last = size + PEER_WORD - 1;
-	unsigned bits;
+	unsigned bits = 63 - (unsigned)__builtin_clzll(size - 1);
 
-	if (size > PEER_MOST)
+	if (size > (size_t)1 << MOST_BITS)
 		return 0;
-	bits = 63 - (unsigned)__builtin_clzll(last);
-	return NFINE + 8 * (size_t)(bits - FINE_BITS) + ((last >> (bits - 3)) & 7) + 1;
+	return NFINE + 8 * (size_t)(bits - FINE_BITS) + (((size - 1) >> (bits - 3)) & 7) + 1;
 }
 
 static inline size_t class_of(size_t size)
 {
-	if (PEER_LIKELY(size <= FINE - PEER_WORD))
-		return (size + PEER_WORD + PEER_ALIGNMENT - 1) / PEER_ALIGNMENT;
+	if (PEER_LIKELY(size <= FINE))
+		return (size + (size == 0) + PEER_ALIGNMENT - 1) / PEER_ALIGNMENT;
 	return coarse_class(size);
 }
 
-/* What an object of a class takes, with its word. */
-static size_t room_of(size_t class)
+static inline size_t class_at(const void *ptr)
+{
+	return ((uintptr_t)ptr >> REGION_BITS) - FIRST_REGION;
+}
+
+static size_t size_of(size_t class)
 {
 	size_t step = class - NFINE - 1;
 
@@ -62,42 +76,50 @@ static size_t room_of(size_t class)
 			      : (9 + step % 8) << (FINE_BITS + step / 8 - 3);
 }
 
-/* The mapping of a large object, which lies 16 from its start. */
-static size_t length_of(size_t class)
+/* Have memory at a region's addresses; another thread may be quicker. */
+static bool map_region(size_t class)
 {
-	return room_of(class) + PEER_PAGE;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+	void *base = (void *)((FIRST_REGION + class) << REGION_BITS);
+	int before = errno;
+
+	if (atomic_load(&mapped[class]))
+		return true;
+	if (mmap(base, REGION, PROT_READ | PROT_WRITE, flags, -1, 0) != base && errno != EEXIST)
+		return false;
+	errno = before;
+	atomic_store(&mapped[class], true);
+	return true;
 }
 
-static void *large(size_t class)
+/* Let this thread have the next run of a region. */
+static bool take_run(size_t class)
 {
-	uintptr_t base = peer_map(length_of(class));
+	size_t size = size_of(class);
+	size_t run, at;
 
-	if (base == 0)
-		return peer_none();
-	*peer_word(base + PEER_ALIGNMENT) = class;
-	return (void *)(base + PEER_ALIGNMENT);
+	if (class == 0 || !map_region(class))
+		return false;
+	run = size < RUN ? RUN / size * size : size;
+	if (atomic_load(&used[class]) > REGION - run)
+		return false;
+	at = atomic_fetch_add(&used[class], run);
+	if (at > REGION - run)
+		return false;
+	own.next[class] = ((FIRST_REGION + class) << REGION_BITS) + at;
+	own.end[class] = own.next[class] + run;
+	return true;
 }
 
+/* Cut an object of zeroes off the run. */
 __attribute__((noinline)) static void *fresh(size_t class)
 {
-	size_t room = room_of(class);
 	uintptr_t object;
 
-	if (class == 0)
+	if (own.next[class] == own.end[class] && !take_run(class))
 		return peer_none();
-	if (room > LARGE)
-		return large(class);
-	if (room > own.end - own.next) {
-		uintptr_t base = peer_map(CHUNK);
-
-		if (base == 0)
-			return NULL;
-		own.next = base + PEER_WORD;
-		own.end = base + CHUNK;
-	}
-	object = own.next + PEER_WORD;
-	own.next += room;
-	*peer_word(object) = class;
+	object = own.next[class];
+	own.next[class] += size_of(class);
 	return (void *)object;
 }
 
@@ -115,15 +137,12 @@ PEER_EXPORT void *malloc(size_t size)
 
 PEER_EXPORT void free(void *ptr)
 {
-	size_t word;
-	void **object;
+	size_t class = class_at(ptr);
 
 	if (ptr == NULL)
 		return;
-	word = *peer_word((uintptr_t)ptr);
-	object = (void **)((uintptr_t)ptr - (word >> CLASS_BITS));
-	*object = own.list[word & CLASS_MASK];
-	own.list[word & CLASS_MASK] = object;
+	*(void **)ptr = own.list[class];
+	own.list[class] = ptr;
 }
 
 /* Only what was in a list is not zero. */
@@ -134,48 +153,27 @@ PEER_EXPORT void *calloc(size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &total))
 		return peer_none();
 	class = class_of(total);
-	if (own.list[class] == NULL)
-		return fresh(class);
-	return memset(malloc(total), 0, total);
+	return own.list[class] != NULL ? memset(malloc(total), 0, total) : fresh(class);
 }
 
 void *peer_aligned(size_t alignment, size_t size)
 {
-	uintptr_t object;
-	size_t behind;
-
-	if (alignment <= PEER_ALIGNMENT)
-		return malloc(size);
 	if (alignment > PEER_MOST || size > PEER_MOST)
 		return peer_none();
-	object = (uintptr_t)malloc(size + alignment);
-	behind = -object & (alignment - 1);
-	if (behind != 0 && object != 0)
-		*peer_word(object + behind) = *peer_word(object) | behind << CLASS_BITS;
-	return (void *)(object + behind);
+	return malloc(peer_round(size + (size == 0), alignment));
 }
 
 PEER_EXPORT size_t malloc_usable_size(void *ptr)
 {
-	size_t word;
-
-	if (ptr == NULL)
-		return 0;
-	word = *peer_word((uintptr_t)ptr);
-	return room_of(word & CLASS_MASK) - PEER_WORD - (word >> CLASS_BITS);
+	return ptr != NULL ? size_of(class_at(ptr)) : 0;
 }
 
-static void *grow_large(uintptr_t object, size_t size)
+/* Let the kernel move pages; those at @from are fresh then. */
+static bool move_pages(void *to, void *from, size_t size)
 {
-	size_t class = class_of(size);
-	size_t length = length_of(*peer_word(object));
-	uintptr_t base = object - PEER_ALIGNMENT;
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
-	base = class != 0 ? peer_remap(base, length, length_of(class)) : 0;
-	if (base == 0)
-		return peer_none();
-	*peer_word(base + PEER_ALIGNMENT) = class;
-	return (void *)(base + PEER_ALIGNMENT);
+	return size >= LARGE && mremap(from, size, size, flags, to) == to;
 }
 
 PEER_EXPORT void *realloc(void *ptr, size_t size)
@@ -187,12 +185,11 @@ PEER_EXPORT void *realloc(void *ptr, size_t size)
 		return malloc(size);
 	if (size <= old && size >= old / 2)
 		return ptr;
-	if (size > old && *peer_word((uintptr_t)ptr) <= CLASS_MASK && old > LARGE)
-		return grow_large((uintptr_t)ptr, size);
 	moved = malloc(size);
-	if (moved != NULL) {
+	if (moved == NULL)
+		return NULL;
+	if (size < old || !move_pages(moved, ptr, old))
 		memcpy(moved, ptr, size < old ? size : old);
-		free(ptr);
-	}
+	free(ptr);
 	return moved;
 }

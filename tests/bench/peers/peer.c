@@ -6,26 +6,24 @@
  */
 #include <errno.h>
 #include <malloc.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "peer.h"
 
-uintptr_t peer_map(size_t length)
+bool peer_may_map(size_t length)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	static atomic_size_t total;
+	struct sysinfo system;
+	size_t before = atomic_fetch_add(&total, length);
 
-	return base != MAP_FAILED ? (uintptr_t)base : 0;
-}
-
-uintptr_t peer_remap(uintptr_t base, size_t length, size_t wanted)
-{
-	void *moved = mremap((void *)base, length, wanted, MREMAP_MAYMOVE);
-
-	return moved != MAP_FAILED ? (uintptr_t)moved : 0;
+	if (sysinfo(&system) != 0 || before + length <= system.totalram / 2 * system.mem_unit)
+		return true;
+	atomic_fetch_sub(&total, length);
+	errno = ENOMEM;
+	return false;
 }
 
 void *peer_none(void)

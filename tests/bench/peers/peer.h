@@ -7,6 +7,7 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +16,7 @@
 #define PEER_LIKELY(condition) __builtin_expect(condition, 1)
 #define PEER_PAGE 4096
 #define PEER_ALIGNMENT 16
-#define PEER_WORD sizeof(size_t) /* in front of each object */
 #define PEER_MOST ((size_t)1 << 46)
-
-/* The word in front of @object. */
-static inline size_t *peer_word(uintptr_t object)
-{
-	return (size_t *)(object - PEER_WORD);
-}
 
 /* Round @size up; @unit is a power of two. */
 static inline size_t peer_round(size_t size, size_t unit)
@@ -30,11 +24,11 @@ static inline size_t peer_round(size_t size, size_t unit)
 	return (size + unit - 1) & ~(unit - 1);
 }
 
-/* Zeroed memory from the system; 0, and errno, if there is none. */
-uintptr_t peer_map(size_t length);
-
-/* Move or extend a mapping; 0 if that cannot be. */
-uintptr_t peer_remap(uintptr_t base, size_t length, size_t wanted);
+/*
+ * Count what is to be mapped, up to half of the system's memory; false, and errno, if it is more.
+ * The kernel kills programs, and not always the right one, when there is none left.
+ */
+bool peer_may_map(size_t length);
 
 /* Set errno for memory that is not there; returns NULL. */
 void *peer_none(void);

@@ -50,8 +50,12 @@ class Growth(unittest.TestCase):
     def test_tiny(self):
         for point in ("threads 1", "threads 3", "live 1", "live 10", "heap 1", "heap 100000"):
             for library in (None, *LIBRARIES):
+                if "heap" in point and "bump" in (library or ""):
+                    continue  # 2 GB
                 with self.subTest(point=point, library=library):
                     ran = run([GROWTH, *point.split()], library)
+                    if ran.returncode == 77:
+                        self.skipTest("others have all the memory")
                     self.assertEqual((ran.returncode, ran.stderr), (0, ""))
                     self.assertEqual(LINE.fullmatch(ran.stdout)[1], point)
 
