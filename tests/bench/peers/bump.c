@@ -5,7 +5,6 @@
  * allocator needs fewer instructions; but memory is never used again, so that the processor's
  * caches and the kernel have all the work that an allocator spares them. A program's cost under
  * bump says how much of it is allocating at all; its memory says how much it allocates in total.
- * After half of the machine's memory there is none left: other programs need some, too.
  *
  * How: the word in front of an object is its size, for realloc(), which also extends what was
  * allocated last. `next` is where the next such word goes, 8 beyond a multiple of 16. Sizes in
