@@ -82,7 +82,7 @@ void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
 {
 	struct ma_bin *bin = bin_of(heap, slab);
 
-	if (!slab->is_avail && slab->top > 0) {
+	if (!slab->is_avail && slab->nvacant > 0) {
 		unlink_slab(&bin->full, slab);
 		slab->is_avail = true;
 		/* Behind the first: that one may be in the middle of its slots. */
@@ -96,8 +96,8 @@ void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
 			link_slab(&bin->avail, slab);
 		}
 	}
-	/* Empty: keep the one that serves the next requests. */
-	if (slab->used == 0 && (bin->avail != slab || is_shared(heap)))
+	/* Empty: keep the one that serves the next requests, if it is small. */
+	if (slab->used == 0 && (bin->avail != slab || is_shared(heap) || slab->slot > MA_FAST_SLOT))
 		ma_bins_drop(heap, slab);
 }
 

@@ -35,7 +35,7 @@ enum ma_block_kind {
 };
 
 /* The purpose of a block that has never waited: none that waits has it. */
-#define MA_BLOCK_NEW (~0u - 3)
+#define MA_BLOCK_NEW (~0u - 4)
 
 /* Room for what the owner of an allocated block wants to keep with it; zero when handed out. */
 #define MA_BLOCK_RIDER 128

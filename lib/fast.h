@@ -97,8 +97,8 @@ ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *
 	secret = ma_slab_secret(slab, idx, state);
 	if (ma_unlikely(!ma_fast_intact((char *)ptr + slab->slot - MA_CANARY, phase, secret)))
 		return false;
+	ma_fast_retire(&slab->states[idx], ptr, &slab->fill);
 	stock = slab->stock;
-	ma_fast_retire(&slab->states[idx], ptr, &stock->fill);
 	if (ma_likely(!ma_stock_is_full(stock)))
 		ma_stock_put(stock, ptr, ma_slot_next_secret(secret));
 	else

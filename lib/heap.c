@@ -16,7 +16,7 @@ static void init_quarantine(struct ma_heap *heap)
 	struct ma_instance *inst = heap->instance;
 	struct ma_quarantine_config config = inst->config.quarantine;
 
-	if (heap == &inst->shared || heap->stocked)
+	if (heap == &inst->shared)
 		config.cap = 0;
 	ma_quarantine_init(&heap->quarantine, &config, &inst->meta, &heap->random);
 }
@@ -74,10 +74,12 @@ void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config 
 	ma_meta_init(&inst->meta);
 	ma_pool_init(&inst->pool, &config->pool, &inst->meta, pagemap);
 	ma_waitlist_init(&inst->waitlist, &inst->pool, config->wait, config->wait_sealed);
+	inst->waitlist.nsmall = ma_class_of(MA_FAST_SLOT) + 1;
 	inst->larges = (struct ma_larges){
 		.pool = &inst->pool,
 		.waitlist = &inst->waitlist,
 		.guarded = config->guard_large,
+		.sparing = config->guard_sparing,
 		.cleaned = config->wait_sealed,
 	};
 	ma_random_init(&inst->larges.random, config->seed);
@@ -198,13 +200,13 @@ static void *alloc_class(struct ma_heap *heap, unsigned class_idx, size_t size)
 {
 	struct ma_slab *slab = heap->bin[class_idx].avail;
 
-	if (heap->stocked) {
+	if (heap->stocked && ma_class_slot(class_idx) <= MA_FAST_SLOT) {
 		struct ma_stock *stock = ma_supply_stock(heap, class_idx);
 
 		if (ma_stock_is_ready(stock) || ma_supply_stock_up(heap, stock))
 			return alloc_stocked(heap, stock, size);
 	}
-	if (slab != NULL && slab->top > 0)
+	if (slab != NULL && slab->nvacant > 0)
 		return ma_slab_arm(slab, ma_slab_take(slab), size);
 	return alloc_slab(heap, class_idx, size);
 }

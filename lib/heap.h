@@ -16,7 +16,8 @@
  * Rules:
  *   H1  A slab is on one list of its owner's bin of its class: avail or full. is_avail tells which.
  *   H2  A slab in full has no free slot; in avail only the first may have none.
- *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the first of avail.
+ *   H3  nslabs of a bin counts its slabs; an empty slab is kept only as the first of avail, where
+ *       slots are small.
  *   H4  owner is the heap whose list the slab is on; it changes only under the shared lock, or when
  *       the slab comes or goes.
  *
@@ -47,8 +48,9 @@
 struct ma_instance;
 
 /* Requests up to this have an entry in the heap's table; a byte holds the slack of their slots. */
-#define MA_FAST_MAX ((size_t)1024 - MA_CANARY)
-#define MA_FAST_ENTRIES (1024 / MA_ALIGN + 1)
+#define MA_FAST_SLOT ((size_t)1024)
+#define MA_FAST_MAX (MA_FAST_SLOT - MA_CANARY)
+#define MA_FAST_ENTRIES (MA_FAST_SLOT / MA_ALIGN + 1)
 
 /* Slots that are told of at once (remote.h). */
 #define MA_BATCH 30
@@ -111,6 +113,7 @@ struct ma_instance_config {
 	size_t wait;                            /* bytes of freed blocks that wait */
 	bool wait_sealed;                       /* and are inaccessible meanwhile */
 	bool guard_large;                       /* guard pages on both sides of large objects */
+	bool guard_sparing;                     /* where there are many, not of all (large.h) */
 	uint64_t sample;        /* every so many allocations one with guards of its own; 0: none */
 	uint64_t check;         /* every so many allocations all is validated; 0: never */
 	struct ma_depot *depot; /* where stacks are recorded; NULL: nowhere */

@@ -3,8 +3,11 @@
 /* Blocks wait in bytes as many times what the slots of one thread may take. */
 #define WAIT_FACTOR 8
 
+/* Free memory up to this may stay resident however little is in use. */
+#define HURRY ((size_t)1024 * 1024)
+
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
-#define STOCK_FACTOR 16
+#define STOCK_FACTOR 32
 
 /* A long quarantine, or one in random order, is one for all classes. */
 static bool is_stocked(const struct ma_options *options)
@@ -24,6 +27,7 @@ struct ma_instance_config ma_global_config(void)
 				.limit = options->limit,
 				.retain = options->retain,
 				.age_ms = options->purge_ms,
+				.hurry = HURRY,
 			},
 		.slab =
 			{
@@ -49,6 +53,7 @@ struct ma_instance_config ma_global_config(void)
 		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
 		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
 		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,
+		.guard_sparing = options->guards == MA_OPTION_GUARDS_LARGE,
 		.sample = options->sample,
 		.check = options->check,
 		.depot = options->stacks > 0 || options->sample > 0 ? &ma_global.depot : NULL,

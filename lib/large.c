@@ -13,6 +13,11 @@
 /* One in so many bytes. */
 #define SPARE 4
 
+/* Where guards are spared: so many objects have them, larger ones, and one in a few others. */
+#define FIRST 1000
+#define VERY_LARGE ((size_t)1024 * 1024)
+#define ONE_IN 64
+
 /* How the pages of a block are used. */
 struct plan {
 	size_t front; /* bytes in front of the first page of the object, whole pages */
@@ -20,6 +25,7 @@ struct plan {
 	size_t align; /* of the block */
 	size_t size;  /* of the block */
 	bool direct;
+	bool bare; /* no guards, though others have them */
 };
 
 void *ma_large_ptr(struct ma_block *block)
@@ -140,7 +146,7 @@ static bool make_plan(const struct ma_larges *larges, const struct ma_large_requ
 		      struct plan *plan)
 {
 	size_t page = larges->pool->page;
-	bool guarded = larges->guarded || req->tight;
+	bool guarded = (larges->guarded && !plan->bare) || req->tight;
 	size_t need;
 
 	if (req->size > MA_REQUEST_MAX - 4 * page || req->align > MA_REQUEST_MAX / 2)
@@ -206,23 +212,62 @@ static void verify(struct ma_block *block)
 	block->zero = false;
 }
 
-static struct ma_block *take_block(struct ma_larges *larges, const struct plan *plan)
+/* A block that has waited, with guards or without as planned. */
+static struct ma_block *take_waiting(struct ma_larges *larges, const struct plan *plan)
 {
-	const struct ma_pool_request req = {plan->size, plan->align, MA_BLOCK_LARGE};
-	struct ma_block *block = NULL;
+	struct ma_block *block;
 
-	if (plan->align == larges->pool->page)
-		block = ma_waitlist_take(larges->waitlist, MA_WAIT_LARGE, plan->size,
-					 spare_of(plan->size));
-	if (block == NULL && plan->direct)
-		return ma_direct_alloc(larges->pool, plan->size, MA_BLOCK_LARGE);
+	if (plan->align != larges->pool->page)
+		return NULL;
+	block = ma_waitlist_take(larges->waitlist, plan->bare ? MA_WAIT_BARE : MA_WAIT_LARGE,
+				 plan->size, spare_of(plan->size));
 	if (block == NULL)
-		return ma_pool_alloc(larges->pool, &req);
+		return NULL;
 	if (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)
 		verify(block);
 	memset(block->rider, 0, sizeof(block->rider));
 	block->kind = MA_BLOCK_LARGE;
 	return block;
+}
+
+static struct ma_block *take_new(struct ma_larges *larges, const struct plan *plan)
+{
+	const struct ma_pool_request req = {plan->size, plan->align, MA_BLOCK_LARGE};
+
+	if (plan->direct)
+		return ma_direct_alloc(larges->pool, plan->size, MA_BLOCK_LARGE);
+	return ma_pool_alloc(larges->pool, &req);
+}
+
+/* Whether an object for which no block with guards had waited does without. */
+static bool is_spared(struct ma_larges *larges, const struct ma_large_request *req)
+{
+	bool spared;
+
+	if (!larges->guarded || !larges->sparing || req->tight || req->size >= VERY_LARGE)
+		return false;
+	ma_lock(&larges->pool->lock);
+	spared = larges->nmade++ >= FIRST && ma_random_below(&larges->random, ONE_IN) != 0;
+	ma_unlock(&larges->pool->lock);
+	if (spared)
+		atomic_fetch_add_explicit(&larges->pool->unguarded, 1, memory_order_relaxed);
+	return spared;
+}
+
+static struct ma_block *take_block(struct ma_larges *larges, const struct ma_large_request *req,
+				   struct plan *plan)
+{
+	struct ma_block *block;
+
+	if (!make_plan(larges, req, plan))
+		return NULL;
+	block = take_waiting(larges, plan);
+	if (block == NULL && is_spared(larges, req)) {
+		plan->bare = true;
+		if (make_plan(larges, req, plan))
+			block = take_waiting(larges, plan);
+	}
+	return block != NULL ? block : take_new(larges, plan);
 }
 
 /* Where the object starts: a direct block is not aligned by itself. */
@@ -263,17 +308,16 @@ static void put_guards(struct ma_block *block, size_t back)
 
 void *ma_large_alloc(struct ma_larges *larges, const struct ma_large_request *req)
 {
-	struct ma_block *block = NULL;
+	struct plan plan = {.bare = false};
+	struct ma_block *block = take_block(larges, req, &plan);
 	struct ma_large *large;
-	struct plan plan;
 
-	if (make_plan(larges, req, &plan))
-		block = take_block(larges, &plan);
 	if (block == NULL)
 		return NULL;
 	large = ma_large_of(block);
 	large->offset = place(block, &plan, req);
 	large->tight = req->tight;
+	large->bare = plan.bare;
 	large->plain = !req->tight && plan.align == larges->pool->page;
 	put_guards(block, plan.back);
 	if (!block->zero && (req->zero || req->tight))
@@ -338,7 +382,9 @@ static unsigned purpose_of(const struct ma_large *large)
 {
 	if (large->tight)
 		return MA_WAIT_TIGHT;
-	return large->plain ? MA_WAIT_LARGE : MA_WAIT_ODD;
+	if (!large->plain)
+		return MA_WAIT_ODD;
+	return large->bare ? MA_WAIT_BARE : MA_WAIT_LARGE;
 }
 
 bool ma_large_free(struct ma_larges *larges, struct ma_block *block)

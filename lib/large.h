@@ -7,6 +7,10 @@
  * this way with its end against the guard ("tight"), so that the very access that goes wrong
  * faults.
  *
+ * To put guards up may take longer than all the rest. So the first objects have them, and very
+ * large ones; of many others, one in a few, chosen at random, and those that get a block with
+ * guards that had waited ("sparing").
+ *
  *      block   [ guard | requested bytes | canary (8) | rest of the page | guard ]
  *      tight   [ guard | zero | 8 of canary | requested bytes | gap < 16 of canary | guard ]
  *
@@ -36,6 +40,7 @@ struct ma_large {
 	uint32_t freed;
 	uint8_t origin;      /* who may free it (heap.h) */
 	bool tight;          /* the object ends where the guard begins */
+	bool bare;           /* without guards, where others have them */
 	bool plain;          /* neither tight nor aligned to more than a page: it may move */
 	_Atomic bool sealed; /* A1 to A3 hold; written under the pool lock */
 };
@@ -47,8 +52,10 @@ struct ma_larges {
 	struct ma_pool *pool;         /* fixed */
 	struct ma_waitlist *waitlist; /* fixed */
 	bool guarded;                 /* guard pages on both sides; fixed */
+	bool sparing;                 /* where there are many, not all have them; fixed */
 	bool cleaned;                 /* smaller ones are zeroed when freed, and verified; fixed */
-	struct ma_random random;      /* of secrets; pool lock */
+	uint64_t nmade;               /* objects for which no block had waited; pool lock */
+	struct ma_random random;      /* of secrets and guards; pool lock */
 };
 
 struct ma_large_request {

@@ -286,7 +286,7 @@ struct memalloc_statistics {
 	size_t stranded;     /* refused by the system when it was to take it back */
 	size_t waiting;      /* in blocks that were freed and wait before they are used again */
 	size_t guarded;      /* guards put up so far, around objects, slabs and freed memory */
-	size_t unguarded;    /* guards that the system refused: objects went without */
+	size_t unguarded;    /* guards that the system refused, or that were spared */
 	uint64_t grown;      /* times a region was mapped */
 	uint64_t shrunk;     /* times memory was unmapped */
 	uint64_t purged;     /* times contents of free memory were dropped */

@@ -61,6 +61,7 @@ struct ma_pool_config {
 	size_t limit;    /* bytes mapped at most; 0: none */
 	size_t retain;   /* free bytes at the end of a region that stay mapped */
 	uint64_t age_ms; /* how long free pages are kept before they are purged */
+	size_t hurry;    /* bytes, free and stale, beyond which pages go back early; 0: never */
 };
 
 struct ma_pool_counts {
@@ -70,6 +71,7 @@ struct ma_pool_counts {
 	size_t mapped;     /* bytes in regions (P7) */
 	size_t nregions;   /* regions now */
 	size_t dirty;      /* free bytes that may hold physical pages */
+	size_t nstale;     /* free pages that probably do (P10) */
 	uint64_t grown;    /* regions ever mapped */
 	uint64_t shrunk;   /* times memory was unmapped */
 	uint64_t purged;   /* times contents were dropped */
@@ -92,7 +94,7 @@ struct ma_pool {
 	struct ma_fit fit;
 	struct ma_pool_counts counts; /* nregions and mapped are filled in on request */
 	_Atomic size_t guarded;       /* guards put up so far (guard.h) */
-	_Atomic size_t unguarded;     /* guards the OS refused */
+	_Atomic size_t unguarded;     /* guards the OS refused, or that were spared (large.h) */
 };
 
 struct ma_pool_request {

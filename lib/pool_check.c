@@ -5,6 +5,7 @@ struct sums {
 	size_t nfree;
 	size_t free_bytes;
 	size_t dirty;
+	size_t nstale;
 	size_t region; /* regions fully seen */
 };
 
@@ -92,6 +93,8 @@ static const char *check_sums(const struct ma_pool *pool, const struct sums *sum
 		return "P7 totals are the sums over the list";
 	if (pool->config.limit != 0 && pool->regions.mapped > pool->config.limit)
 		return "P7 what is mapped is within the limit";
+	if (pool->counts.nstale != sums->nstale)
+		return "P10 the stale pages of free blocks are counted";
 	return check_dirty(pool, sums->dirty);
 }
 
@@ -109,6 +112,7 @@ static const char *check_locked(const struct ma_pool *pool)
 		sums.nfree += b->free;
 		sums.free_bytes += b->free ? b->size : 0;
 		sums.dirty += b->free && b->dirty ? b->size : 0;
+		sums.nstale += b->free && b->dirty ? b->nstale : 0;
 		prev = b;
 	}
 	if (broken == NULL)

@@ -62,17 +62,37 @@ void ma_pool_remove_after_locked(struct ma_pool *pool, struct ma_block *prev)
 	ma_pool_drop_descriptor_locked(pool, block);
 }
 
-static void dirty_append(struct ma_pool *pool, struct ma_block *block)
+/* Younger blocks that one which is older than they are is put in front of, at most. */
+#define OVERTAKE 32
+
+/* The youngest of the list that is not younger than a block, or not far from it; NULL for none. */
+static struct ma_block *dirty_place(struct ma_pool *pool, const struct ma_block *block)
 {
+	struct ma_block *before = pool->youngest;
+
+	for (int i = 0; i < OVERTAKE && before != NULL && before->dirty_ms > block->dirty_ms; i++)
+		before = before->idle.dirty_prev;
+	return before;
+}
+
+static void dirty_add(struct ma_pool *pool, struct ma_block *block)
+{
+	struct ma_block *before = dirty_place(pool, block);
+	struct ma_block *behind = before != NULL ? before->idle.dirty_next : pool->oldest;
+
 	block->dirty = true;
-	block->idle.dirty_prev = pool->youngest;
-	block->idle.dirty_next = NULL;
-	if (pool->youngest != NULL)
-		pool->youngest->idle.dirty_next = block;
+	block->idle.dirty_prev = before;
+	block->idle.dirty_next = behind;
+	if (before != NULL)
+		before->idle.dirty_next = block;
 	else
 		pool->oldest = block;
-	pool->youngest = block;
+	if (behind != NULL)
+		behind->idle.dirty_prev = block;
+	else
+		pool->youngest = block;
 	pool->counts.dirty += block->size;
+	pool->counts.nstale += block->nstale;
 }
 
 static void dirty_remove(struct ma_pool *pool, struct ma_block *block)
@@ -92,6 +112,7 @@ static void dirty_remove(struct ma_pool *pool, struct ma_block *block)
 	else
 		pool->youngest = prev;
 	pool->counts.dirty -= block->size;
+	pool->counts.nstale -= block->nstale;
 }
 
 /* A block becomes a member of the free ones as it stands; its neighbours are not free. */
@@ -102,7 +123,7 @@ void ma_pool_enter_free_locked(struct ma_pool *pool, struct ma_block *block)
 	ma_pool_map_ends_locked(pool, block, block);
 	ma_fit_add(&pool->fit, block);
 	if (!block->zero)
-		dirty_append(pool, block);
+		dirty_add(pool, block);
 	pool->counts.nfree++;
 	pool->counts.free_bytes += block->size;
 }
@@ -130,15 +151,19 @@ struct ma_block *ma_pool_right_of(const struct ma_block *block)
 	return block == block->region->last ? NULL : block->next;
 }
 
-/* [ block ][ right ] => [ block -------- ]; neither is in the index. */
+/*
+ * [ block ][ right ] => [ block -------- ]; neither is in the index. How long it has been unused is
+ * what holds for the larger part.
+ */
 static void absorb_right(struct ma_pool *pool, struct ma_block *block, const struct ma_block *right)
 {
 	ma_pool_map_ends_locked(pool, block, NULL);
 	ma_pagemap_set(pool->pagemap, ma_block_addr(right), MA_GRANULE, NULL);
 	block->size += right->size;
 	block->zero = block->zero && right->zero;
+	if (right->nstale > block->nstale)
+		block->dirty_ms = right->dirty_ms;
 	block->nstale += right->nstale;
-	block->dirty_ms = block->dirty_ms > right->dirty_ms ? block->dirty_ms : right->dirty_ms;
 	ma_pool_remove_after_locked(pool, block);
 }
 
@@ -186,11 +211,27 @@ void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool 
 	ma_pool_enter_free_locked(pool, block);
 }
 
+/* Milliseconds that pages stay unused before they go back where too many are. */
+#define HURRY_MS 20
+
+/* Too many: more than an eighth of what is in use. */
+#define HURRY_PART 8
+
+static uint64_t age_locked(const struct ma_pool *pool)
+{
+	size_t used = pool->regions.mapped - pool->counts.free_bytes;
+	size_t most = ma_max(pool->config.hurry, used / HURRY_PART);
+
+	if (pool->config.hurry == 0 || pool->counts.nstale * pool->page <= most)
+		return pool->config.age_ms;
+	return ma_min(pool->config.age_ms, HURRY_MS);
+}
+
 /* Clocks of different threads were read at different times: a block may be younger than now. */
 bool ma_pool_is_due_locked(const struct ma_pool *pool, uint64_t now)
 {
 	const struct ma_block *oldest = pool->oldest;
 
 	return oldest != NULL && now >= oldest->dirty_ms &&
-	       now - oldest->dirty_ms >= pool->config.age_ms;
+	       now - oldest->dirty_ms >= age_locked(pool);
 }

@@ -3,7 +3,7 @@
 
 /* Where the arrays beside a slab lie in their one piece of meta memory. */
 struct layout {
-	size_t wide, trace, stack; /* offsets; the states are at 0 */
+	size_t vacant, wide, trace; /* offsets; the states are at 0 */
 	size_t size;
 };
 
@@ -19,10 +19,10 @@ static struct layout layout_of(size_t size, size_t slot, size_t nslots, bool tra
 	bool wide = slot - MA_CANARY >= MA_SLOT_WIDE;
 	struct layout l;
 
-	l.wide = ma_align_up(nstates * sizeof(uint16_t), MA_CACHE_LINE);
+	l.vacant = ma_align_up(nstates * sizeof(uint16_t), sizeof(uint64_t));
+	l.wide = l.vacant + (nslots + 63) / 64 * sizeof(uint64_t);
 	l.trace = l.wide + (wide ? nslots * sizeof(uint32_t) : 0);
-	l.stack = l.trace + (traced ? nslots * sizeof(struct ma_trace) : 0);
-	l.size = l.stack + nslots * sizeof(uint16_t);
+	l.size = l.trace + (traced ? nslots * sizeof(struct ma_trace) : 0);
 	if (!wide)
 		l.wide = 0;
 	if (!traced)
@@ -45,20 +45,18 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 	return block;
 }
 
-/* All slots on the stack, in random order, instead of fresh ones in address order. */
+/* All slots are vacant, instead of fresh ones that come in address order. */
 static void shuffle(struct ma_slab *slab, struct ma_random *random)
 {
-	for (uint32_t i = 0; i < slab->nslots && !slab->zero; i++)
-		ma_slab_zero(slab, i);
-	slab->zero = true;
 	for (uint32_t i = 0; i < slab->nslots; i++) {
-		size_t k = ma_random_below(random, i + 1);
-
-		slab->stack[i] = slab->stack[k];
-		slab->stack[k] = (uint16_t)i;
+		if (!slab->zero)
+			ma_slab_zero(slab, i);
+		slab->vacant[i / 64] |= (uint64_t)1 << (i % 64);
 	}
+	slab->zero = true;
 	slab->fresh = slab->nslots;
-	slab->top = slab->nslots;
+	slab->nvacant = slab->nslots;
+	slab->choice = (uint32_t)ma_random_next(random);
 }
 
 static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *l)
@@ -66,7 +64,7 @@ static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *
 	slab->states = (_Atomic uint16_t *)(void *)beside;
 	slab->wide = l->wide > 0 ? (_Atomic uint32_t *)(void *)(beside + l->wide) : NULL;
 	slab->trace = l->trace > 0 ? (struct ma_trace *)(void *)(beside + l->trace) : NULL;
-	slab->stack = (uint16_t *)(void *)(beside + l->stack);
+	slab->vacant = (uint64_t *)(void *)(beside + l->vacant);
 }
 
 /* Generations start anywhere, so that those of an earlier slab in this place do not come again. */
@@ -103,11 +101,13 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	slab->slot = (uint32_t)slot;
 	slab->recip = (uint32_t)((((uint64_t)1 << 32) + slot - 1) / slot);
 	slab->nslots = (uint32_t)(size / slot);
+	slab->fill = ma_fill_of(slot, slot <= policy->fill_max);
 	slab->class_idx = (uint8_t)class_idx;
 	slab->flags = (uint8_t)((slot <= policy->fill_max ? MA_SLAB_FILLED : 0) |
 				(policy->traced ? MA_SLAB_TRACED : 0) |
 				(guard > 0 ? MA_SLAB_GUARDED : 0) |
-				(policy->redzone > 0 ? MA_SLAB_CLOSE : 0));
+				(policy->redzone > 0 ? MA_SLAB_CLOSE : 0) |
+				(policy->shuffled ? MA_SLAB_SHUFFLED : 0));
 	slab->start = (uint32_t)ma_random_below(source->random, slab->nslots);
 	slab->zero = block->zero;
 	set_arrays(slab, beside, &l);
@@ -152,7 +152,7 @@ static void touch(const struct ma_slab *slab, char *ptr)
 	*(volatile char *)(ptr + last) = 0;
 }
 
-uint32_t ma_slab_take_fresh(struct ma_slab *slab)
+static uint32_t take_fresh(struct ma_slab *slab)
 {
 	uint32_t idx = slab->start + slab->fresh;
 
@@ -165,6 +165,50 @@ uint32_t ma_slab_take_fresh(struct ma_slab *slab)
 		ma_slab_zero(slab, idx);
 	slab->fresh++;
 	return idx;
+}
+
+static uint32_t take_bit(struct ma_slab *slab, uint32_t w, uint32_t bit)
+{
+	slab->vacant[w] &= ~((uint64_t)1 << bit);
+	slab->nvacant--;
+	return w * 64 + bit;
+}
+
+/* The lowest, so that what is used lies close together. */
+static uint32_t take_first(struct ma_slab *slab)
+{
+	while (slab->vacant[slab->hint] == 0)
+		slab->hint++;
+	return take_bit(slab, slab->hint, (uint32_t)__builtin_ctzll(slab->vacant[slab->hint]));
+}
+
+static uint32_t choose(struct ma_slab *slab, uint32_t n)
+{
+	slab->choice = slab->choice * 1664525 + 1013904223;
+	return (uint32_t)(((uint64_t)slab->choice * n) >> 32);
+}
+
+/* Any bit of the first word that has some, from any word on. */
+static uint32_t take_any(struct ma_slab *slab)
+{
+	uint32_t nwords = (slab->nslots + 63) / 64;
+	uint32_t w = choose(slab, nwords);
+	uint64_t bits;
+
+	while (slab->vacant[w] == 0)
+		w = w + 1 < nwords ? w + 1 : 0;
+	bits = slab->vacant[w];
+	for (uint32_t n = choose(slab, (uint32_t)__builtin_popcountll(bits)); n > 0; n--)
+		bits &= bits - 1;
+	return take_bit(slab, w, (uint32_t)__builtin_ctzll(bits));
+}
+
+uint32_t ma_slab_take(struct ma_slab *slab)
+{
+	slab->used++;
+	if (slab->nvacant == 0)
+		return take_fresh(slab);
+	return slab->flags & MA_SLAB_SHUFFLED ? take_any(slab) : take_first(slab);
 }
 
 void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)

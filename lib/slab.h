@@ -9,15 +9,16 @@
  *      block   [ slot 0 | slot 1 | slot 2 | ... | slot n-1 | unused ]
  *      slot    [ requested bytes | canary (8) | tail: zero ]
  *      beside  states[n]   free, retired, remote, or live and its slack; generation; origin
- *              stack[n]    indices of free slots that were in use before, most recent on top
+ *              vacant[]    a bit for each slot: free, and was in use before
  *              wide[n]     slack of live slots where a byte is too short (large slots only)
  *              trace[n]    stacks of the last allocation and free, where they are recorded
  *      fresh slots are counted, not stacked: start, start + 1, ... round to start - 1
  *
  * Rules:
  *   S1  nslots * slot <= size of the block; the rider of the block is this structure.
- *   S2  used + top + (nslots - fresh) = nslots, where used counts live and retired slots.
- *   S3  The stack holds distinct indices of free slots that were handed out before.
+ *   S2  used + nvacant + (nslots - fresh) = nslots, where used counts live and retired slots.
+ *   S3  nvacant bits are set, those of free slots that were handed out before; hint is not behind
+ *       the first word that has any, unless slots are shuffled.
  *   S4  A live slot's slack leaves room for the canary: slack <= slot - MA_CANARY.
  *   S5  Behind the requested bytes of a live slot stands its canary, and behind that nothing but
  *       zeros (in slots that are not filled: in the last bytes), unless the program wrote there.
@@ -69,10 +70,11 @@
 #define MA_SLOT_LIVES ((unsigned)0xfc00)
 
 /* Flags of a slab. */
-#define MA_SLAB_FILLED 1u  /* all of a slot is zeroed when freed and verified before reuse */
-#define MA_SLAB_TRACED 2u  /* stacks are recorded */
-#define MA_SLAB_GUARDED 4u /* the last page of the block is a guard */
-#define MA_SLAB_CLOSE 8u   /* every proof looks at all that is behind the canary */
+#define MA_SLAB_FILLED 1u    /* all of a slot is zeroed when freed and verified before reuse */
+#define MA_SLAB_TRACED 2u    /* stacks are recorded */
+#define MA_SLAB_GUARDED 4u   /* the last page of the block is a guard */
+#define MA_SLAB_SHUFFLED 16u /* slots are handed out in random order */
+#define MA_SLAB_CLOSE 8u     /* every proof looks at all that is behind the canary */
 
 /* Of addresses in the program's half; what is above has place for a secret, and for a life. */
 #define MA_SLAB_ADDR_BITS 48
@@ -103,31 +105,36 @@ struct ma_slab_source {
 };
 
 struct ma_slab {
-	/* Read by every thread that frees. */
+	/* Read by every thread that frees: one line. */
 	uintptr_t granule;        /* address >> MA_GRANULE_SHIFT; fixed */
-	_Atomic uint16_t *states; /* nslots; fixed pointer */
-	_Atomic uint32_t *wide;   /* nslots, or NULL; fixed pointer */
-	struct ma_trace *trace;   /* nslots, or NULL; fixed pointer */
+	_Atomic uint16_t *states; /* a phase and a life for each slot (S9); fixed pointer */
 	uintptr_t where;          /* address of the states, and a secret above it; fixed */
+	struct ma_stock *stock;   /* its owner's, of its class (stock.h); the owner's */
+	struct ma_fill fill;      /* what of a slot is zeroed (S6); fixed */
 	uint32_t slot;            /* bytes; fixed */
 	uint32_t recip;           /* 2^32 / slot, rounded up; fixed */
 	uint32_t nslots;          /* fixed */
 	uint8_t class_idx;        /* fixed */
 	uint8_t flags;            /* fixed */
 
+	alignas(MA_CACHE_LINE) _Atomic uint32_t *wide; /* nslots, or NULL; fixed pointer */
+	struct ma_trace *trace;                        /* nslots, or NULL; fixed pointer */
+
 	/* The owner's. */
-	alignas(MA_CACHE_LINE) uint16_t *stack; /* S3 */
-	uint32_t top;                           /* indices on the stack */
-	uint32_t fresh;                         /* slots ever handed out */
-	uint32_t start;                         /* the first slot that was */
-	uint32_t used;                          /* S2 */
-	bool zero;                              /* fresh slots are known to be zero; fixed */
-	bool is_avail;                          /* on its bin's list of slabs with free slots */
-	struct ma_stock *stock;                 /* its owner's, of its class (stock.h) */
-	struct ma_slab *prev, *next;            /* in that list or the other */
+	uint64_t *vacant;            /* S3 */
+	uint32_t nvacant;            /* S3 */
+	uint32_t fresh;              /* slots ever handed out */
+	uint32_t start;              /* the first slot that was */
+	uint32_t used;               /* S2 */
+	uint16_t hint;               /* a word of vacant (S3) */
+	bool zero;                   /* fresh slots are known to be zero; fixed */
+	bool is_avail;               /* on its bin's list of slabs with free slots */
+	uint32_t choice;             /* what decides which slot is next, where they are shuffled */
+	struct ma_slab *prev, *next; /* in that list or the other */
 };
 
 static_assert(sizeof(struct ma_slab) <= MA_BLOCK_RIDER, "a slab rides in its block (S1)");
+static_assert(offsetof(struct ma_slab, wide) == MA_CACHE_LINE, "what a free reads is one line");
 
 /* A slot that was proven to be the program's live object. */
 struct ma_slot {
@@ -155,9 +162,6 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 
 /** ma_slab_destroy() - the block goes to the waitlist. No slot is in use. Return: as its put. */
 bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist);
-
-/** ma_slab_take_fresh() - a slot that was never in use; there is one. */
-uint32_t ma_slab_take_fresh(struct ma_slab *slab);
 
 /** ma_slab_state() - state of slot @idx as the outside sees it: 'f'ree, 'l'ive or 'r'etired. */
 char ma_slab_state(const struct ma_slab *slab, uint32_t idx);
@@ -220,7 +224,7 @@ ma_inline char *ma_slab_slot_ptr(const struct ma_slab *slab, uint32_t idx)
 
 ma_inline bool ma_slab_has_free(const struct ma_slab *slab)
 {
-	return slab->top > 0 || slab->fresh < slab->nslots;
+	return slab->nvacant > 0 || slab->fresh < slab->nslots;
 }
 
 /* Requested bytes of a live slot. */
@@ -336,24 +340,14 @@ ma_inline void ma_slab_seal(const struct ma_slab *slab, char *ptr, size_t size, 
 	ma_canary_put(ptr + size, secret);
 }
 
-/* What of a slot is zeroed when it is freed, and verified (S6). */
-ma_inline struct ma_fill ma_slab_fill(const struct ma_slab *slab)
-{
-	return ma_fill_of(slab->slot, (slab->flags & MA_SLAB_FILLED) != 0);
-}
-
 ma_inline bool ma_slab_is_zero(const struct ma_slab *slab, uint32_t idx)
 {
-	const struct ma_fill fill = ma_slab_fill(slab);
-
-	return ma_fill_is_zero(ma_slab_slot_ptr(slab, idx), &fill);
+	return ma_fill_is_zero(ma_slab_slot_ptr(slab, idx), &slab->fill);
 }
 
 ma_inline void ma_slab_zero(const struct ma_slab *slab, uint32_t idx)
 {
-	const struct ma_fill fill = ma_slab_fill(slab);
-
-	ma_fill_zero(ma_slab_slot_ptr(slab, idx), &fill);
+	ma_fill_zero(ma_slab_slot_ptr(slab, idx), &slab->fill);
 }
 
 /**
@@ -380,13 +374,7 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size);
 void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin);
 
 /** ma_slab_take() - a free slot's index; there is one. Owner only. */
-ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
-{
-	slab->used++;
-	if (ma_likely(slab->top > 0))
-		return slab->stack[--slab->top];
-	return ma_slab_take_fresh(slab);
-}
+uint32_t ma_slab_take(struct ma_slab *slab);
 
 /**
  * ma_slab_retire() - a live slot in @state ceases to be: it is zeroed (S6). Owner only.
@@ -405,7 +393,9 @@ ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx, unsigned state
 ma_inline void ma_slab_put(struct ma_slab *slab, uint32_t idx)
 {
 	ma_slab_set_phase(slab, idx, MA_SLOT_FREE);
-	slab->stack[slab->top++] = (uint16_t)idx;
+	slab->vacant[idx / 64] |= (uint64_t)1 << (idx % 64);
+	slab->hint = (uint16_t)ma_min(slab->hint, idx / 64);
+	slab->nvacant++;
 	slab->used--;
 }
 

@@ -78,32 +78,22 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 	return NULL;
 }
 
-/*
- * An index may be on the stack once: its free, handed-out slots are as many as it is high, so
- * distinct suffices.
- */
-static const char *check_stack(const struct ma_slab *slab)
+static const char *check_vacant(const struct ma_slab *slab)
 {
-	uint64_t seen[65536 / 64 / 16]; /* one pass per 4096 slots keeps this small */
-	const uint32_t pass = sizeof(seen) * 8;
+	uint32_t nwords = (slab->nslots + 63) / 64;
+	uint32_t n = 0;
 
-	for (uint32_t from = 0; from < slab->nslots; from += pass) {
-		memset(seen, 0, sizeof(seen));
-		for (uint32_t i = 0; i < slab->top; i++) {
-			uint32_t idx = slab->stack[i];
-			uint64_t bit = (uint64_t)1 << (idx % 64);
-
-			if (idx >= slab->nslots || !was_handed_out(slab, idx) ||
-			    ma_slot_phase(ma_slab_load(slab, idx)) != MA_SLOT_FREE)
-				return "S3 the stack holds free slots";
-			if (idx < from || idx >= from + pass)
-				continue;
-			if (seen[(idx - from) / 64] & bit)
-				return "S3 the stack holds each slot once";
-			seen[(idx - from) / 64] |= bit;
-		}
+	for (uint32_t i = 0; i < nwords * 64; i++) {
+		if ((slab->vacant[i / 64] >> (i % 64) & 1) == 0)
+			continue;
+		if (i >= slab->nslots || !was_handed_out(slab, i) ||
+		    ma_slot_phase(ma_slab_load(slab, i)) != MA_SLOT_FREE)
+			return "S3 bits are set for free slots";
+		if (i / 64 < slab->hint && !(slab->flags & MA_SLAB_SHUFFLED))
+			return "S3 no bit is in front of the hint";
+		n++;
 	}
-	return NULL;
+	return n == slab->nvacant ? NULL : "S3 the bits are counted";
 }
 
 const char *ma_slab_check(const struct ma_slab *slab)
@@ -116,13 +106,14 @@ const char *ma_slab_check(const struct ma_slab *slab)
 		return "S1 the slab rides in its block";
 	if ((size_t)slab->nslots * slab->slot > block->size || slab->slot % MA_ALIGN != 0)
 		return "S1 the slots fit into the block";
-	if (slab->fresh > slab->nslots || slab->top > slab->fresh || slab->start >= slab->nslots)
+	if (slab->fresh > slab->nslots || slab->nvacant > slab->fresh ||
+	    slab->start >= slab->nslots)
 		return "S2 counts are within the slab";
 	for (uint32_t i = 0; i < slab->nslots && broken == NULL; i++)
 		broken = check_slot(slab, i, &tally);
 	if (broken != NULL)
 		return broken;
-	if (tally.used != slab->used || tally.free != slab->top + (slab->nslots - slab->fresh))
-		return "S2 every slot is used, stacked or fresh";
-	return check_stack(slab);
+	if (tally.used != slab->used || tally.free != slab->nvacant + (slab->nslots - slab->fresh))
+		return "S2 every slot is used, vacant or fresh";
+	return check_vacant(slab);
 }

@@ -14,7 +14,6 @@ struct walk {
 	struct ma_stats *stats;
 	size_t page;
 	uintptr_t window; /* the last page of the address table that was counted, and one */
-	size_t idle;      /* of metadata: handed out and never touched */
 };
 
 /* ---- slabs ----------------------------------------------------------------------------------- */
@@ -81,30 +80,6 @@ static size_t stale_of(const struct walk *walk, const struct ma_block *block)
 	return block->purpose != MA_BLOCK_NEW || cleaned ? npages : ma_min(block->nstale, npages);
 }
 
-/* Bytes of whole pages in a range. */
-static size_t whole(uintptr_t from, uintptr_t to, size_t page)
-{
-	from = ma_align_up(from, page);
-	to = ma_align_down(to, page);
-	return from < to ? to - from : 0;
-}
-
-/*
- * Of the arrays beside a slab, whole pages that nothing was written to yet: of the stack beyond the
- * free slots there are now, and what the store has rounded up.
- */
-static size_t idle_beside(const struct ma_slab *slab, const struct slots *n, size_t page)
-{
-	uintptr_t start = (uintptr_t)slab->states;
-	uintptr_t stack = (uintptr_t)slab->stack;
-	uintptr_t end = stack + slab->nslots * sizeof(*slab->stack);
-	size_t size = end - start;
-
-	if (size > MA_META_FINE)
-		end = start + ((size_t)1 << (ma_log2(size - 1) + 1));
-	return whole(stack + (size_t)(n->used + n->retired) * sizeof(*slab->stack), end, page);
-}
-
 static void add_slab(struct walk *walk, struct ma_block *block)
 {
 	const struct ma_slab *slab = ma_slab_of(block);
@@ -125,8 +100,6 @@ static void add_slab(struct walk *walk, struct ma_block *block)
 	stats->retired_slots += n.retired;
 	stats->free_slots += n.used + n.fresh;
 	stats->resident += n.npages * walk->page;
-	if (!walk->inst->config.slab.shuffled)
-		walk->idle += idle_beside(slab, &n, walk->page);
 }
 
 /* ---- other blocks ---------------------------------------------------------------------------- */
@@ -239,7 +212,7 @@ static void add_meta(struct walk *walk, const struct ma_meta *meta)
 		touched -= ma_align_down(meta->left, walk->page);
 	stats->metadata += meta->mapped;
 	stats->metadata_used += meta->in_use;
-	stats->metadata_resident += touched - ma_min(touched, walk->idle);
+	stats->metadata_resident += touched;
 }
 
 /* Beside the pages that were counted with the blocks: the root's, and the end of each leaf. */

@@ -8,6 +8,9 @@
 #include "report.h"
 #include "waitlist.h"
 
+/* Bytes that wait as they are. */
+#define RESIDENT ((size_t)256 * 1024)
+
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
 	memset(list, 0, sizeof(*list));
@@ -79,6 +82,17 @@ static void append_locked(struct ma_waitlist *list, struct ma_block *block, unsi
 	list->bytes += block->size;
 }
 
+/*
+ * Beyond the first few, blocks of slabs of many slots wait without their pages: those that come
+ * back are as good as new.
+ */
+static void drop_pages(const struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+{
+	if (purpose < list->nsmall && !list->sealed && !block->guarded && list->bytes > RESIDENT &&
+	    ma_os_purge(ma_block_ptr(block), block->size))
+		block->zero = true;
+}
+
 static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *block,
 		      unsigned purpose)
 {
@@ -112,6 +126,7 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 		return release(list, block) || due;
 	if (is_sealed(list, block, purpose) && ma_guard_all(block))
 		block->zero = true;
+	drop_pages(list, block, purpose);
 	do {
 		ma_lock(&list->lock);
 		old = make_room_locked(list, block->size);

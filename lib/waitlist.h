@@ -5,7 +5,7 @@
  * something of another kind: a pointer that dangles then points to nothing, and what it is used for
  * is told apart from an innocent use. A block of the same size and purpose may be taken from here,
  * the one that has waited longest first, never the last that came; that also saves the work of
- * making it.
+ * making it. Where many wait, slabs do without their pages.
  *
  *      put ->  [ oldest | ... | youngest ]        beyond max bytes: the oldest goes to the pool
  *
@@ -27,8 +27,9 @@
 
 /* What a block waits for; blocks of slabs are told apart by their class. */
 #define MA_WAIT_LARGE (~0u)
-#define MA_WAIT_ODD (~0u - 1)   /* nobody takes those */
-#define MA_WAIT_TIGHT (~0u - 2) /* nor those; inaccessible meanwhile */
+#define MA_WAIT_BARE (~0u - 1)  /* large, without guards where others have them */
+#define MA_WAIT_ODD (~0u - 2)   /* nobody takes those */
+#define MA_WAIT_TIGHT (~0u - 3) /* nor those; inaccessible meanwhile */
 
 /*
  * Large objects up to this are zeroed where others are made inaccessible: to bring their pages back
@@ -46,6 +47,7 @@ struct ma_waitlist {
 	struct ma_pool *pool; /* fixed */
 	size_t max;           /* bytes (W2); fixed */
 	bool sealed;          /* large objects are out of reach meanwhile; fixed */
+	unsigned nsmall;      /* purposes below it are slabs of many slots; fixed */
 	uint32_t n;           /* W1 */
 	size_t bytes;         /* W2 */
 	struct ma_waiting entry[MA_WAITLIST];

@@ -15,7 +15,7 @@ static void check_creation(unsigned c, size_t growth)
 	assert_int_equal(block->kind, MA_BLOCK_SLAB);
 	assert_int_equal(slab->slot, ma_class_slot(c));
 	assert_int_equal(slab->nslots, block->size / slab->slot);
-	assert_int_equal(slab->used + slab->top + slab->fresh, 0);
+	assert_int_equal(slab->used + slab->nvacant + slab->fresh, 0);
 	assert_true(slab->start < slab->nslots && ma_slab_has_free(slab));
 	assert_int_equal(atomic_load(ma_slab_owner(slab)), 0);
 	assert_sound(ma_slab_check(slab));
@@ -112,10 +112,10 @@ static void test_recycled_slots_come_before_fresh_ones(void **state)
 	void *c = arm(slab, 10);
 
 	(void)state;
-	put(slab, a);
 	put(slab, c);
-	assert_ptr_equal(arm(slab, 10), c);
-	assert_ptr_equal(arm(slab, 10), a);
+	put(slab, a);
+	assert_ptr_equal(arm(slab, 10), a < c ? a : c);
+	assert_ptr_equal(arm(slab, 10), a < c ? c : a);
 	assert_ptr_not_equal(arm(slab, 10), b);
 	assert_int_equal(slab->used, 4);
 	assert_sound(ma_slab_check(slab));
@@ -434,8 +434,8 @@ static void test_s2(void **state)
 	(void)state;
 	corrupt("S2", slab->used, slab->used + 1);
 	corrupt("S2", slab->used, slab->used - 1);
-	corrupt("S2", slab->top, slab->top - 1);
-	corrupt("S2", slab->top, slab->fresh + 1);
+	corrupt("S2", slab->nvacant, slab->nvacant - 1);
+	corrupt("S2", slab->nvacant, slab->fresh + 1);
 	corrupt("S2", slab->fresh, slab->nslots + 1);
 	corrupt("S2", slab->start, slab->nslots);
 	corrupt("S2", slab->fresh, slab->fresh - 1);
@@ -459,17 +459,41 @@ static void test_s2_exchanged(void **state)
 	assert_broken("S2", ma_slab_check(slab));
 }
 
+static uint32_t first_vacant(const struct ma_slab *slab)
+{
+	uint32_t w = 0;
+
+	while (slab->vacant[w] == 0)
+		w++;
+	return w * 64 + (uint32_t)__builtin_ctzll(slab->vacant[w]);
+}
+
+static uint64_t bit(uint32_t idx)
+{
+	return (uint64_t)1 << (idx % 64);
+}
+
 static void test_s3(void **state)
 {
 	struct ma_slab *slab = mixed(48);
 	uint32_t fresh = (slab->start + slab->fresh) % slab->nslots;
+	uint32_t live = first_in_state(slab, 'l');
+	uint32_t retired = first_in_state(slab, 'r');
+	uint64_t *first;
 
 	(void)state;
-	corrupt("S3", slab->stack[0], slab->stack[1]);
-	corrupt("S3", slab->stack[2], (uint16_t)first_in_state(slab, 'l'));
-	corrupt("S3", slab->stack[1], (uint16_t)first_in_state(slab, 'r'));
-	corrupt("S3", slab->stack[1], (uint16_t)slab->nslots);
-	corrupt("S3", slab->stack[1], (uint16_t)fresh);
+	slab->hint = 0;
+	while (slab->vacant[slab->hint] == 0)
+		slab->hint++;
+	first = &slab->vacant[slab->hint];
+
+	corrupt("S3", slab->vacant[live / 64], slab->vacant[live / 64] | bit(live));
+	corrupt("S3", slab->vacant[retired / 64], slab->vacant[retired / 64] | bit(retired));
+	corrupt("S3", slab->vacant[fresh / 64], slab->vacant[fresh / 64] | bit(fresh));
+	corrupt("S3", slab->vacant[slab->nslots / 64],
+		slab->vacant[slab->nslots / 64] | bit(slab->nslots));
+	corrupt("S3", *first, *first & (*first - 1));
+	corrupt("S3", slab->hint, slab->hint + 1);
 }
 
 static void test_s4(void **state)
@@ -504,7 +528,7 @@ static void test_s5(void **state)
 static void test_s6(void **state)
 {
 	struct ma_slab *slab = mixed(48);
-	char *freed = ma_slab_slot_ptr(slab, slab->stack[1]);
+	char *freed = ma_slab_slot_ptr(slab, first_vacant(slab));
 
 	(void)state;
 	corrupt("S6", freed[0], 1);

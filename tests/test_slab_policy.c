@@ -373,7 +373,7 @@ static void check_waiting(bool guarded)
 	assert_ptr_equal(block, first);
 	assert_int_equal(block->kind, MA_BLOCK_SLAB);
 	assert_int_equal(block->guarded, guarded);
-	assert_int_equal(slab->used + slab->top + slab->fresh, 0);
+	assert_int_equal(slab->used + slab->nvacant + slab->fresh, 0);
 	if (guarded)
 		assert_true(faults((const char *)ma_block_ptr(block) + block->size - 1));
 	while (ma_slab_has_free(slab)) {

@@ -98,7 +98,7 @@ static void test_there_are_no_more_than_there_may_be(void **state)
 
 	(void)state;
 	restart(64, 8192, 8);
-	for (size_t size = 8; size < 30000; size = size * 3 + 1) {
+	for (size_t size = 8; size <= MA_FAST_MAX; size = size * 2 + 1) {
 		size_t slot = ma_class_slot(ma_class_of(size + MA_CANARY));
 
 		for (size_t i = 0; i < 3000; i++)

@@ -104,7 +104,7 @@ def syscalls_of(path, own, base):
 
 def startup(found, programs, base):
     """Name -> what it takes to start and end a program that does nothing, for those under which it does."""
-    empty = os.path.join(os.path.abspath(programs or ""), "empty")
+    empty = os.path.join(os.path.abspath(programs or ""), "programs", "empty")
     path = empty if os.path.exists(empty) else "/bin/true"
     # A program of its own, so glibc need not go before anything.
     own = {name: {} if one is preloads.GLIBC else one for name, (one, _) in found.items()}

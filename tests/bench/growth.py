@@ -4,9 +4,9 @@
 growth.py --preload LIBRARY --programs DIRECTORY [--only threads,live,heap] [--rounds N] [--memory BYTES] ...
 growth.py --from-json FILE [--markdown FILE] [--svg FILE]
 
-Runs DIRECTORY/growth threads N, growth live N and growth heap BYTES under each allocator, in turn; the first number
-that it prints is nanoseconds of CPU time per operation. A curve ends where the program ends with exit code 77, or
-where the next point would need more than --memory.
+Runs DIRECTORY/peers/growth threads N, growth live N and growth heap BYTES under each allocator, in turn; the first
+number that it prints is nanoseconds of CPU time per operation. A curve ends where the program ends with exit code 77,
+or where the next point would need more than --memory.
 """
 
 import argparse
@@ -185,7 +185,7 @@ def arguments():
 
 
 def measure(options):
-    program = os.path.join(os.path.abspath(options.programs), "growth")
+    program = os.path.join(os.path.abspath(options.programs), "peers", "growth")
     if not os.access(program, os.X_OK):
         raise SystemExit(f"there is no {program}")
     found, missing = preloads.find(options)

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "violations"))
 import allocators as peers  # noqa: E402
 
 PEERS = ["jemalloc", "tcmalloc", "mimalloc", "scudo"]
-BOUNDS = {"bump": "libbump.so", "lifo": "liblifo.so"}
+BOUNDS = {"bump": "peers/libbump.so", "lifo": "peers/liblifo.so"}
 # Some programs bring an allocator with them (Debian's redis has jemalloc), which glibc's must go before.
 GLIBC = {"LD_PRELOAD": "libc.so.6"}
 

@@ -179,7 +179,7 @@ class Choosing(unittest.TestCase):
         found = workloads.workloads("/programs")
         self.assertEqual([one.id for one in workloads.chosen(found, ["real/z3", "pairs"])], ["small/pairs", "real/z3"])
         self.assertEqual({one.group for one in workloads.chosen(found, ["small"])}, {"small"})
-        self.assertEqual(workloads.chosen(found, ["pairs"])[0].missing(), ["/programs/pairs"])
+        self.assertEqual(workloads.chosen(found, ["pairs"])[0].missing(), ["/programs/programs/pairs"])
         with self.assertRaises(SystemExit):
             workloads.chosen(found, ["nonsense"])
 

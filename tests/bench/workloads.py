@@ -206,12 +206,12 @@ def program(path, *words):
 def small_workloads(programs, scale):
     words = [] if scale is None else [str(scale)]
     for name in SMALL:
-        path = os.path.join(os.path.abspath(programs), name)
+        path = os.path.join(os.path.abspath(programs), "programs", name)
         yield Workload("small", name, program(path, *words), ((path, path),))
 
 
 def trace_workloads(programs, traces):
-    replay = os.path.join(os.path.abspath(programs), "replay")
+    replay = os.path.join(os.path.abspath(programs), "trace", "replay")
     for path in sorted(path for path in Path(traces).iterdir() if path.is_file()):
         yield Workload("traces", path.name.split(".")[0], program(replay, path.resolve()), ((replay, replay),))
 

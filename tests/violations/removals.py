@@ -131,7 +131,7 @@ REMOVALS = [
     # ---- later use of what was freed ----
     Removal(
         "quarantine", HEAP, "\tif (heap->quarantine.cap > 0) {\n", "\tif (heap->quarantine.cap > 64) {\n",
-        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, entries / 4);\n",
+        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, part);\n",
                "\tstock->quiet = 0;\n")],
         tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
@@ -166,7 +166,7 @@ REMOVALS = [
     # ---- guards ----
     Removal(
         "guards beside large objects", LARGE,
-        "\tbool guarded = larges->guarded || req->tight;\n", "\tbool guarded = req->tight;\n",
+        "\tbool guarded = (larges->guarded && !plan->bare) || req->tight;\n", "\tbool guarded = req->tight;\n",
         tests=["test_guarded"],
         cases=["write into the page before 300000 bytes"]),
     Removal(

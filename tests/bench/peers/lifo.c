@@ -108,10 +108,7 @@ static bool take_run(size_t class)
 		return false;
 	run = size < RUN ? RUN / size * size : size;
 	most = REGION - first_of(class) - run;
-	if (atomic_load(&used[class]) > most)
-		return false;
-	at = atomic_fetch_add(&used[class], run);
-	if (at > most)
+	if (atomic_load(&used[class]) > most || (at = atomic_fetch_add(&used[class], run)) > most)
 		return false;
 	own.next[class] = ((FIRST_REGION + class) << REGION_BITS) + first_of(class) + at;
 	own.end[class] = own.next[class] + run;
