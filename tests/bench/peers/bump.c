@@ -37,16 +37,20 @@ static inline size_t *word(uintptr_t object)
 static uintptr_t map(size_t length)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	void *base = MAP_FAILED;
 
+	if (peer_may_map(length))
+		base = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
 	return base != MAP_FAILED ? (uintptr_t)base : 0;
 }
 
 /* Make more of a mapping, which may move. */
 static uintptr_t remap(uintptr_t base, size_t length, size_t wanted)
 {
-	void *moved = mremap((void *)base, length, wanted, MREMAP_MAYMOVE);
+	void *moved = MAP_FAILED;
 
+	if (peer_may_map(wanted - length))
+		moved = mremap((void *)base, length, wanted, MREMAP_MAYMOVE);
 	return moved != MAP_FAILED ? (uintptr_t)moved : 0;
 }
 

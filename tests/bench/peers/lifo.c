@@ -92,21 +92,25 @@ static bool map_region(size_t class)
 	return true;
 }
 
+/* A region's first object shares sets of caches with those of few other classes. */
+static size_t first_of(size_t class)
+{
+	return class * (PEER_PAGE + 64) / size_of(class) * size_of(class);
+}
+
 /* Let this thread have the next run of a region. */
 static bool take_run(size_t class)
 {
 	size_t size = size_of(class);
-	size_t run, at;
+	size_t run, at, most;
 
 	if (class == 0 || !map_region(class))
 		return false;
 	run = size < RUN ? RUN / size * size : size;
-	if (atomic_load(&used[class]) > REGION - run)
+	most = REGION - first_of(class) - run;
+	if (atomic_load(&used[class]) > most || (at = atomic_fetch_add(&used[class], run)) > most)
 		return false;
-	at = atomic_fetch_add(&used[class], run);
-	if (at > REGION - run)
-		return false;
-	own.next[class] = ((FIRST_REGION + class) << REGION_BITS) + at;
+	own.next[class] = ((FIRST_REGION + class) << REGION_BITS) + first_of(class) + at;
 	own.end[class] = own.next[class] + run;
 	return true;
 }

@@ -6,11 +6,25 @@
  */
 #include <errno.h>
 #include <malloc.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "peer.h"
+
+bool peer_may_map(size_t length)
+{
+	static atomic_size_t total;
+	struct sysinfo system;
+	size_t before = atomic_fetch_add(&total, length);
+
+	if (sysinfo(&system) != 0 || before + length <= system.totalram / 2 * system.mem_unit)
+		return true;
+	atomic_fetch_sub(&total, length);
+	errno = ENOMEM;
+	return false;
+}
 
 void *peer_none(void)
 {

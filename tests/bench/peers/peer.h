@@ -7,6 +7,7 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,12 @@ static inline size_t peer_round(size_t size, size_t unit)
 {
 	return (size + unit - 1) & ~(unit - 1);
 }
+
+/*
+ * Count what is to be mapped, up to half of the system's memory; false, and errno, if it is more.
+ * The kernel kills programs, and not always the right one, when there is none left.
+ */
+bool peer_may_map(size_t length);
 
 /* Set errno for memory that is not there; returns NULL. */
 void *peer_none(void);

@@ -1,42 +1,60 @@
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "bench.h"
 
-#define PERCENT_MAX 1000000
+#define PERCENT_MAX ((size_t)1000000)
 
-static _Noreturn void refuse(const char *program)
+static _Noreturn void refuse(const char *program, const struct bench_option *option)
 {
-	(void)fprintf(stderr, "usage: %s [SCALE_PERCENT], from 1 to %d\n", program, PERCENT_MAX);
+	(void)fprintf(stderr, "usage: %s [SCALE_PERCENT", program);
+	if (option != NULL)
+		(void)fprintf(stderr, " [%s]], %s from %zu to %zu", option->name, option->name,
+			      option->min, option->max);
+	else
+		(void)fputc(']', stderr);
+	(void)fprintf(stderr, ", SCALE_PERCENT from 1 to %zu\n", PERCENT_MAX);
 	exit(2);
 }
 
-/* A signed or padded number is none, though strtoul() takes it. */
-static size_t percent_of(const char *program, const char *word)
+/* False if the word is no number, or not of the range. A sign or blanks are none of a number's. */
+static bool read_number(const char *word, size_t min, size_t max, size_t *number)
 {
 	char *end;
-	unsigned long percent;
+	unsigned long value;
 
 	errno = 0;
-	percent = strtoul(word, &end, 10);
+	value = strtoul(word, &end, 10);
 	if (word[0] < '0' || word[0] > '9' || *end != '\0' || errno != 0)
-		refuse(program);
-	if (percent < 1 || percent > PERCENT_MAX)
-		refuse(program);
-	return percent;
+		return false;
+	*number = value;
+	return value >= min && value <= max;
 }
 
-size_t bench_scaled(int argc, char **argv, size_t amount)
+size_t bench_scaled_with(int argc, char **argv, size_t amount, struct bench_option *option)
 {
 	size_t percent = 100;
 	size_t scaled;
 
-	if (argc > 2)
-		refuse(argv[0]);
-	if (argc == 2)
-		percent = percent_of(argv[0], argv[1]);
+	if (argc > (option != NULL ? 3 : 2))
+		refuse(argv[0], option);
+	if (argc > 1 && !read_number(argv[1], 1, PERCENT_MAX, &percent))
+		refuse(argv[0], option);
+	if (argc > 2 && !read_number(argv[2], option->min, option->max, &option->value))
+		refuse(argv[0], option);
 	scaled = amount * percent / 100;
 	return scaled > 0 ? scaled : 1;
+}
+
+size_t bench_scaled(int argc, char **argv, size_t amount)
+{
+	return bench_scaled_with(argc, argv, amount, NULL);
+}
+
+size_t bench_share(size_t amount, size_t nthreads)
+{
+	return amount > nthreads ? amount / nthreads : 1;
 }
 
 void bench_fail(const char *what)
@@ -47,10 +65,11 @@ void bench_fail(const char *what)
 
 void *bench_malloc(size_t size)
 {
-	void *ptr = malloc(size);
+	unsigned char *ptr = malloc(size);
 
 	if (ptr == NULL)
 		bench_fail("no memory");
+	ptr[size - 1] = 1;
 	return ptr;
 }
 

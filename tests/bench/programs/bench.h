@@ -1,5 +1,5 @@
 /*
- * What the small programs share: their argument, a random sequence that is the same every time,
+ * What the small programs share: their arguments, a random sequence that is the same every time,
  * allocations that must succeed, and tokens.
  *
  * A token is a word at the start of an object, made of its address and of what its owner knows of
@@ -17,6 +17,13 @@
 
 #define BENCH_PAGE ((size_t)4096)
 
+/* A number that a program takes after the percentage: what it is if not given, and what is. */
+struct bench_option {
+	const char *name; /* as usage has it */
+	size_t value;
+	size_t min, max;
+};
+
 /* The state of a random sequence; not 0. */
 struct bench_random {
 	uint64_t state;
@@ -28,10 +35,16 @@ struct bench_random {
  */
 size_t bench_scaled(int argc, char **argv, size_t amount);
 
+/* The same of a program with an option, whose value is changed if there is a second number. */
+size_t bench_scaled_with(int argc, char **argv, size_t amount, struct bench_option *option);
+
+/* A part of the amount, so that it is the same for any number of threads; at least 1. */
+size_t bench_share(size_t amount, size_t nthreads);
+
 /* Ends the program with 1 and a message. */
 _Noreturn void bench_fail(const char *what);
 
-/* Never NULL: the program ends with 1 first. */
+/* Never NULL: the program ends with 1 first. A new object's last byte is written; @size > 0. */
 void *bench_malloc(size_t size);
 void *bench_realloc(void *ptr, size_t size);
 

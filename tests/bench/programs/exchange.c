@@ -1,8 +1,9 @@
 /*
  * Two threads that allocate for each other: what one makes goes through a ring to the other, which
  * frees it, in both directions at once. So every free is of another thread's object, and memory
- * must find its way back. Rings have one writer and one reader, no lock, and are filled and emptied
- * in batches; a thread that can do neither lets others run.
+ * must find its way back. Of more threads, each sends to the next one, the last to the first. Rings
+ * have one writer and one reader, no lock, and are filled and emptied in batches; a thread that can
+ * do neither lets others run.
  */
 #include <sched.h>
 #include <stdatomic.h>
@@ -10,7 +11,8 @@
 
 #include "bench.h"
 
-#define NOBJECTS ((size_t)3500000) /* of each thread */
+#define NOBJECTS ((size_t)7000000) /* of all threads */
+#define NTHREADS_MAX 64
 #define NRING ((size_t)4096)
 #define BATCH ((size_t)256)
 #define SIZE_MIN ((size_t)16)
@@ -31,7 +33,8 @@ struct side {
 	size_t nsent, nreceived;
 };
 
-static struct ring rings[2];
+static struct ring rings[NTHREADS_MAX];
+static struct side sides[NTHREADS_MAX];
 
 static size_t least(size_t a, size_t b)
 {
@@ -93,14 +96,19 @@ static void *run(void *with)
 
 int main(int argc, char **argv)
 {
-	size_t nobjects = bench_scaled(argc, argv, NOBJECTS);
-	struct side sides[2] = {
-		{&rings[0], &rings[1], bench_seeded(1), nobjects, 0, 0},
-		{&rings[1], &rings[0], bench_seeded(2), nobjects, 0, 0},
-	};
-	pthread_t other = bench_start(run, &sides[1]);
+	struct bench_option nthreads = {"THREADS", 2, 2, NTHREADS_MAX};
+	size_t nobjects = bench_scaled_with(argc, argv, NOBJECTS, &nthreads);
+	size_t n = nthreads.value;
+	pthread_t threads[NTHREADS_MAX];
 
-	(void)run(&sides[0]);
-	bench_join(other);
+	for (size_t t = 0; t < n; t++)
+		sides[t] = (struct side){.out = &rings[t],
+					 .in = &rings[(t + n - 1) % n],
+					 .random = bench_seeded(t + 1),
+					 .nobjects = bench_share(nobjects, n)};
+	for (size_t t = 0; t < n; t++)
+		threads[t] = bench_start(run, &sides[t]);
+	for (size_t t = 0; t < n; t++)
+		bench_join(threads[t]);
 	return 0;
 }

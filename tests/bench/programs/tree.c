@@ -24,6 +24,7 @@ static struct node *build(unsigned depth)
 	node->left = depth > 0 ? build(depth - 1) : NULL;
 	node->right = depth > 0 ? build(depth - 1) : NULL;
 	node->payload = 1;
+	bench_verify(node, depth); /* or walks may never end */
 	return node;
 }
 
