@@ -167,21 +167,6 @@ static uint32_t take_fresh(struct ma_slab *slab)
 	return idx;
 }
 
-static uint32_t take_bit(struct ma_slab *slab, uint32_t w, uint32_t bit)
-{
-	slab->vacant[w] &= ~((uint64_t)1 << bit);
-	slab->nvacant--;
-	return w * 64 + bit;
-}
-
-/* The lowest, so that what is used lies close together. */
-static uint32_t take_first(struct ma_slab *slab)
-{
-	while (slab->vacant[slab->hint] == 0)
-		slab->hint++;
-	return take_bit(slab, slab->hint, (uint32_t)__builtin_ctzll(slab->vacant[slab->hint]));
-}
-
 static uint32_t choose(struct ma_slab *slab, uint32_t n)
 {
 	slab->choice = slab->choice * 1664525 + 1013904223;
@@ -200,15 +185,14 @@ static uint32_t take_any(struct ma_slab *slab)
 	bits = slab->vacant[w];
 	for (uint32_t n = choose(slab, (uint32_t)__builtin_popcountll(bits)); n > 0; n--)
 		bits &= bits - 1;
-	return take_bit(slab, w, (uint32_t)__builtin_ctzll(bits));
+	slab->vacant[w] &= ~(bits & -bits);
+	slab->nvacant--;
+	return w * 64 + (uint32_t)__builtin_ctzll(bits);
 }
 
-uint32_t ma_slab_take(struct ma_slab *slab)
+uint32_t ma_slab_take_other(struct ma_slab *slab)
 {
-	slab->used++;
-	if (slab->nvacant == 0)
-		return take_fresh(slab);
-	return slab->flags & MA_SLAB_SHUFFLED ? take_any(slab) : take_first(slab);
+	return slab->nvacant == 0 ? take_fresh(slab) : take_any(slab);
 }
 
 void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)

@@ -373,8 +373,27 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size);
 /** ma_slab_set_origin() - note who made the live object at @ptr. Owner only. */
 void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin);
 
+/** ma_slab_take_other() - ma_slab_take() of a fresh slot, or of any where they are shuffled. */
+uint32_t ma_slab_take_other(struct ma_slab *slab);
+
 /** ma_slab_take() - a free slot's index; there is one. Owner only. */
-uint32_t ma_slab_take(struct ma_slab *slab);
+ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
+{
+	uint64_t *word = &slab->vacant[slab->hint];
+	uint32_t bit;
+
+	slab->used++;
+	if (slab->nvacant == 0 || (slab->flags & MA_SLAB_SHUFFLED))
+		return ma_slab_take_other(slab);
+	/* The lowest, so that what is used lies close together. */
+	while (*word == 0)
+		word++;
+	bit = (uint32_t)__builtin_ctzll(*word);
+	*word &= *word - 1;
+	slab->nvacant--;
+	slab->hint = (uint16_t)(word - slab->vacant);
+	return slab->hint * 64u + bit;
+}
 
 /**
  * ma_slab_retire() - a live slot in @state ceases to be: it is zeroed (S6). Owner only.

@@ -91,15 +91,27 @@ uint32_t ma_supply_idx(const struct ma_heap *heap, struct ma_stocked slot)
 	return idx_of(slab_of(heap, slot), slot);
 }
 
+static bool is_in(const struct ma_slab *slab, struct ma_stocked slot)
+{
+	return slab != NULL &&
+	       (size_t)(slot.ptr - ma_slab_base(slab)) < (size_t)slab->nslots * slab->slot;
+}
+
+/* A slab that is not full and not empty stays where it is: so the same slab may be next. */
 static void give_back(struct ma_heap *heap, struct ma_stock *stock, uint32_t n)
 {
+	struct ma_slab *slab = NULL;
+
 	for (; n > 0; n--) {
 		struct ma_stocked slot = ma_stock_take(stock);
-		struct ma_slab *slab = slab_of(heap, slot);
 
+		if (!is_in(slab, slot))
+			slab = slab_of(heap, slot);
 		ma_slab_put(slab, idx_of(slab, slot));
-		if (!slab->is_avail || slab->used == 0)
+		if (ma_unlikely(!slab->is_avail || slab->used == 0)) {
 			ma_bins_settle(heap, slab);
+			slab = NULL;
+		}
 	}
 }
 
