@@ -25,6 +25,10 @@
 #error "memalloc needs a 64-bit address space"
 #endif
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "memalloc needs a little-endian machine"
+#endif
+
 #define ma_likely(x) __builtin_expect(!!(x), 1)
 #define ma_unlikely(x) __builtin_expect(!!(x), 0)
 #define ma_must_check __attribute__((warn_unused_result))

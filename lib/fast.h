@@ -62,7 +62,7 @@ ma_inline void ma_fast_set_phase(_Atomic uint16_t *state, uint8_t phase)
 ma_inline void ma_fast_retire(_Atomic uint16_t *state, char *ptr, const struct ma_fill *fill)
 {
 	ma_fast_set_phase(state, MA_SLOT_LEAVING);
-	atomic_signal_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_release);
 	ma_fill_zero(ptr, fill);
 	ma_fast_set_phase(state, MA_SLOT_RETIRED);
 }
@@ -70,40 +70,59 @@ ma_inline void ma_fast_retire(_Atomic uint16_t *state, char *ptr, const struct m
 /** ma_fast_put() - a retired slot goes elsewhere: the stock of its class is full. */
 void ma_fast_put(struct ma_slab *slab, size_t idx) __attribute__((noinline));
 
-/** ma_fast_free() - ma_heap_free(), or false: the long way is to be taken. @heap is not NULL. */
-ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *heap, void *ptr)
+/* A live object of the heap's. */
+struct ma_fast_object {
+	struct ma_slab *slab;
+	size_t idx;
+	unsigned state;
+	uintptr_t secret;
+};
+
+/* Is @ptr a live and undamaged object of the heap's? False: the long way tells. */
+ma_inline bool ma_fast_prove(const struct ma_pagemap *map, const struct ma_heap *heap,
+			     const void *ptr, struct ma_fast_object *o)
 {
 	struct ma_block *block = ma_pagemap_get_any(map, (uintptr_t)ptr);
-	struct ma_stock *stock;
-	struct ma_slab *slab;
-	size_t offset, idx;
-	unsigned state, phase;
-	uintptr_t secret;
+	size_t offset;
 
 	/* Other kinds of blocks have no owner. */
 	if (ma_unlikely(block == NULL ||
 			atomic_load_explicit(&block->owner, memory_order_relaxed) != heap->self))
 		return false;
-	slab = ma_slab_of(block);
+	o->slab = ma_slab_of(block);
 	offset = (uintptr_t)ptr - ma_block_addr(block);
-	idx = (offset * slab->recip) >> 32;
-	/* An address that is not this block's has no such index; a state is there (S9). */
-	if (ma_unlikely(idx * slab->slot != offset))
+	o->idx = (offset * o->slab->recip) >> 32;
+	if (ma_unlikely(o->idx * o->slab->slot != offset || o->idx >= o->slab->nslots))
 		return false;
-	state = atomic_load_explicit(&slab->states[idx], memory_order_relaxed);
-	phase = ma_slot_phase(state);
-	if (ma_unlikely(phase >= MA_SLOT_WIDE))
+	o->state = atomic_load_explicit(&o->slab->states[o->idx], memory_order_relaxed);
+	if (ma_unlikely(ma_slot_phase(o->state) >= MA_SLOT_WIDE))
 		return false;
-	secret = ma_slab_secret(slab, idx, state);
-	if (ma_unlikely(!ma_fast_intact((char *)ptr + slab->slot - MA_CANARY, phase, secret)))
+	o->secret = ma_slab_secret(o->slab, o->idx, o->state);
+	return ma_likely(ma_fast_intact((const char *)ptr + o->slab->slot - MA_CANARY,
+					ma_slot_phase(o->state), o->secret));
+}
+
+/** ma_fast_free() - ma_heap_free(), or false: the long way is to be taken. @heap is not NULL. */
+ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *heap, void *ptr)
+{
+	struct ma_fast_object o;
+	struct ma_stock *stock;
+
+	if (ma_unlikely(!ma_fast_prove(map, heap, ptr, &o)))
 		return false;
-	ma_fast_retire(&slab->states[idx], ptr, &slab->fill);
-	stock = slab->stock;
+	ma_fast_retire(&o.slab->states[o.idx], ptr, &o.slab->fill);
+	stock = o.slab->stock;
 	if (ma_likely(!ma_stock_is_full(stock)))
-		ma_stock_put(stock, ptr, ma_slot_next_secret(secret));
+		ma_stock_put(stock, ptr, ma_slot_next_secret(o.secret));
 	else
-		ma_fast_put(slab, idx);
+		ma_fast_put(o.slab, o.idx);
 	return true;
+}
+
+/** ma_fast_size() - requested bytes of an object that was proven. */
+ma_inline size_t ma_fast_size(const struct ma_fast_object *o)
+{
+	return o->slab->slot - MA_CANARY - ma_slot_phase(o->state);
 }
 
 #endif

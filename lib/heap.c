@@ -131,6 +131,8 @@ void ma_heap_release(struct ma_heap *heap)
 	ma_remote_close(heap);
 	ma_supply_drop_empty(heap);
 	ma_supply_hand_over(heap, &inst->shared);
+	if (atomic_exchange(&heap->overlooked, false))
+		atomic_store(&inst->shared.overlooked, true);
 	(void)ma_remote_collect(&inst->shared);
 	ma_unlock(&inst->shared_lock);
 	ma_lock(&inst->registry);
@@ -390,7 +392,7 @@ static void *move_object(struct ma_heap *heap, void *ptr, size_t old, size_t siz
 	return moved;
 }
 
-void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size)
+static void *realloc_long(struct ma_heap *heap, void *ptr, size_t size)
 {
 	struct ma_instance *inst = heap->instance;
 	struct ma_target t;
@@ -407,6 +409,19 @@ void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size)
 			return resized;
 	}
 	return move_object(heap, ptr, t.size, size);
+}
+
+void *ma_heap_realloc(struct ma_heap *heap, void *ptr, size_t size)
+{
+	struct ma_fast_object o;
+
+	if (!ma_fast_prove(heap->instance->pagemap, heap, ptr, &o) || size > heap->small_max)
+		return realloc_long(heap, ptr, size);
+	if (ma_class_of(size + heap->behind) != o.slab->class_idx)
+		return move_object(heap, ptr, ma_fast_size(&o), size);
+	ma_slab_resize(o.slab, (struct ma_slot){(uint32_t)o.idx, ma_slot_phase(o.state), o.state},
+		       size);
+	return ptr;
 }
 
 /* ---- fork ------------------------------------------------------------------------------------ */

@@ -93,7 +93,6 @@ struct ma_heap {
 	struct ma_outbox out[MA_OUTBOXES]; /* other heaps' slots that this thread freed */
 	struct ma_batch *spare;            /* empty ones */
 	uint32_t nspare;
-	bool searched; /* slots were collected that batches may still tell of */
 	struct ma_quarantine quarantine;
 	struct ma_stock *fast[MA_FAST_ENTRIES]; /* by size: those in stock, short way (fast.h) */
 	struct ma_stock *stock[MA_NCLASSES];    /* ma_stock_none where there is none */

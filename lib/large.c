@@ -368,6 +368,9 @@ void *ma_large_resize(struct ma_larges *larges, struct ma_block *block, size_t s
 		return NULL;
 	if (block->region->direct && size <= DIRECT_MIN / 2)
 		return NULL;
+	/* It has grown to what has guards: copied once. */
+	if (large->bare && size >= VERY_LARGE)
+		return NULL;
 	(void)unseal(block);
 	ma_canary_clear(end_of(block));
 	done = fit_guarded(block, large->offset + size + MA_CANARY);

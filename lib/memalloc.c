@@ -380,7 +380,7 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 	return alloc_request(&req);
 }
 
-/* A thread that frees without ever having allocated needs no heap; the process needs its tables. */
+/* A thread that only frees needs a heap, too: it tells of many at a time. */
 ma_noinline void ma_free_long(void *ptr, unsigned how)
 {
 	if (ptr == NULL || !ma_global_ready())
@@ -388,7 +388,7 @@ ma_noinline void ma_free_long(void *ptr, unsigned how)
 	if (ma_unlikely(ma_global.watched))
 		ma_watched_free(ptr, 0, 0, how);
 	else
-		ma_heap_free(&ma_global.instance, mine, ptr);
+		ma_heap_free(&ma_global.instance, my_heap(), ptr);
 }
 
 ma_inline bool free_fast(void *ptr)
@@ -434,6 +434,10 @@ ma_export void *custom_reallocarray(void *ptr, size_t count, size_t size)
 
 ma_export size_t custom_usable_size(const void *ptr)
 {
+	struct ma_fast_object o;
+
+	if (ma_likely(mine != NULL) && ma_fast_prove(&ma_global.pagemap, mine, ptr, &o))
+		return ma_fast_size(&o);
 	if (ptr == NULL || !ma_global_ready())
 		return 0;
 	return ma_heap_usable_size(&ma_global.instance, ptr);
@@ -444,7 +448,7 @@ void ma_free_sized(void *ptr, size_t size, size_t align)
 	const struct ma_request claim = {.size = size, .align = align};
 
 	if (ptr != NULL && ma_global_ready())
-		ma_heap_free_sized(&ma_global.instance, mine, ptr, &claim);
+		ma_heap_free_sized(&ma_global.instance, my_heap(), ptr, &claim);
 }
 
 ma_export void init_pool(size_t size)

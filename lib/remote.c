@@ -66,12 +66,15 @@ static void deliver(struct ma_batch *batch)
 }
 
 /* No memory for a batch: the owner has to look for itself. */
-static ma_cold void overlook(struct ma_slab *slab)
+static ma_cold void overlook(struct ma_slab *slab, uint32_t idx)
 {
 	struct ma_heap *owner;
 
+	ma_slab_set_phase(slab, idx, MA_SLOT_LOST);
 	do {
 		owner = owner_of(slab);
+		if (owner == NULL) /* found already, and the slab is gone */
+			return;
 		atomic_store(&owner->overlooked, true);
 	} while (owner_of(slab) != owner);
 }
@@ -93,7 +96,7 @@ static void send_one(struct ma_slab *slab, uint32_t idx)
 	struct ma_batch *batch = new_batch(NULL, meta_of(slab));
 
 	if (batch == NULL) {
-		overlook(slab);
+		overlook(slab, idx);
 		return;
 	}
 	batch->n = 1;
@@ -118,7 +121,7 @@ static void send(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 	if (out->batch == NULL) {
 		out->batch = new_batch(heap, meta_of(slab));
 		if (out->batch == NULL) {
-			overlook(slab);
+			overlook(slab, idx);
 			return;
 		}
 		out->batch->n = 0;
@@ -131,14 +134,19 @@ static void send(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 
 bool ma_remote_free(struct ma_heap *heap, struct ma_slab *slab, struct ma_slot slot)
 {
-	uint16_t expected = (uint16_t)slot.state;
 	unsigned life = slot.state & ~0xffu;
+	uint16_t expected = (uint16_t)slot.state;
+	uint16_t leaving = (uint16_t)(life | MA_SLOT_LEAVING);
 
-	if (ma_unlikely(!atomic_compare_exchange_strong(&slab->states[slot.idx], &expected,
-							(uint16_t)(life | MA_SLOT_LEAVING))))
+	if (ma_unlikely(
+		    !atomic_compare_exchange_strong(&slab->states[slot.idx], &expected, leaving)))
 		return false;
+	atomic_thread_fence(memory_order_release);
 	ma_slab_zero(slab, slot.idx);
-	ma_slab_store(slab, slot.idx, life | MA_SLOT_REMOTE);
+	/* Its owner, who stores without asking, may have freed it meanwhile: then it has it. */
+	if (ma_unlikely(!atomic_compare_exchange_strong(&slab->states[slot.idx], &leaving,
+							(uint16_t)(life | MA_SLOT_REMOTE))))
+		return false;
 	if (ma_likely(heap != NULL))
 		send(heap, slab, slot.idx);
 	else
@@ -183,7 +191,7 @@ static void receive(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 	}
 	if (ma_likely(ma_slot_phase(ma_slab_load(slab, idx)) == MA_SLOT_REMOTE))
 		put(heap, slab, idx);
-	else if (!heap->searched)
+	else
 		report_twice(slab, idx);
 }
 
@@ -210,7 +218,7 @@ static void receive_all(struct ma_heap *heap, struct ma_batch *batch)
 	}
 }
 
-/* What a batch tells of later has been collected then: that is no second free. */
+/* What no batch tells of; where nobody else is left, what no batch will tell of either. */
 static void search_list(struct ma_heap *heap, struct ma_slab *slab, bool alone)
 {
 	struct ma_slab *next;
@@ -222,7 +230,8 @@ static void search_list(struct ma_heap *heap, struct ma_slab *slab, bool alone)
 
 			if (alone && phase == MA_SLOT_LEAVING)
 				ma_slab_zero(slab, i);
-			if (phase == MA_SLOT_REMOTE || (alone && phase == MA_SLOT_LEAVING))
+			if (phase == MA_SLOT_LOST ||
+			    (alone && (phase == MA_SLOT_REMOTE || phase == MA_SLOT_LEAVING)))
 				ma_slab_put(slab, i);
 		}
 		ma_bins_settle(heap, slab);
@@ -231,7 +240,6 @@ static void search_list(struct ma_heap *heap, struct ma_slab *slab, bool alone)
 
 static ma_cold void search(struct ma_heap *heap, bool alone)
 {
-	heap->searched = true;
 	for (unsigned i = 0; i < MA_NCLASSES; i++) {
 		search_list(heap, heap->bin[i].avail, alone);
 		search_list(heap, heap->bin[i].full, alone);
@@ -246,10 +254,8 @@ bool ma_remote_collect(struct ma_heap *heap)
 	    atomic_load_explicit(&heap->inbox, memory_order_relaxed) == NULL)
 		return false;
 	receive_all(heap, atomic_exchange_explicit(&heap->inbox, NULL, memory_order_acquire));
-	if (overlooked) {
-		atomic_store(&heap->overlooked, false);
+	if (overlooked && atomic_exchange(&heap->overlooked, false))
 		search(heap, false);
-	}
 	return true;
 }
 
@@ -272,16 +278,6 @@ void ma_remote_forked(struct ma_heap *heap)
 	search(heap, true);
 }
 
-/* Or may have been found by a search. */
-static bool is_remote(uint64_t slot)
-{
-	struct ma_slab *slab = slab_of(slot);
-	const struct ma_heap *owner = owner_of(slab);
-
-	return ma_slot_phase(ma_slab_load(slab, idx_of(slot))) == MA_SLOT_REMOTE ||
-	       (owner != NULL && owner->searched);
-}
-
 const char *ma_remote_check(const struct ma_heap *heap)
 {
 	for (const struct ma_batch *b = atomic_load(&heap->inbox); b != NULL; b = b->next) {
@@ -294,7 +290,8 @@ const char *ma_remote_check(const struct ma_heap *heap)
 		const struct ma_batch *b = heap->out[i].batch;
 
 		for (uint32_t k = 0; b != NULL && k < b->n; k++)
-			if (!is_remote(b->slot[k]))
+			if (ma_slot_phase(ma_slab_load(slab_of(b->slot[k]), idx_of(b->slot[k]))) !=
+			    MA_SLOT_REMOTE)
 				return "N1 what is told of is remote";
 	}
 	return NULL;

@@ -138,18 +138,27 @@ bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist)
 	return due;
 }
 
+/* Writes to the page, and changes nothing that somebody else wrote. */
+static void touch_page(uintptr_t at)
+{
+	(void)atomic_fetch_or_explicit((_Atomic unsigned char *)at, 0, memory_order_relaxed);
+}
+
 /*
  * What is verified first and written then costs two faults where the OS has not given the page yet:
- * write to the pages that will be looked at.
+ * write to the pages that will be looked at, once to each.
  */
-static void touch(const struct ma_slab *slab, char *ptr)
+static void touch(const struct ma_slab *slab, const char *ptr)
 {
-	size_t last = slab->slot - 1;
+	uintptr_t first = (uintptr_t)ptr;
+	uintptr_t last = first + slab->slot - 1;
+	bool whole = (slab->flags & MA_SLAB_FILLED) != 0;
 
-	for (size_t at = 0; at < last && (slab->flags & MA_SLAB_FILLED); at += MA_GRANULE)
-		*(volatile char *)(ptr + at) = 0;
-	*(volatile char *)ptr = 0;
-	*(volatile char *)(ptr + last) = 0;
+	if (slab->fresh == 0 || first % MA_GRANULE == 0)
+		touch_page(first);
+	for (uintptr_t at = ma_align_up(first + 1, MA_GRANULE); at <= last; at += MA_GRANULE)
+		if (whole || last - at < MA_GRANULE)
+			touch_page(at);
 }
 
 static uint32_t take_fresh(struct ma_slab *slab)
@@ -202,7 +211,7 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)
 	unsigned state = slot.state & ~0xffu;
 
 	ma_slab_set_phase(slab, slot.idx, MA_SLOT_LEAVING);
-	atomic_signal_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_release);
 	ma_canary_clear(ptr + old);
 	if (size < old)
 		memset(ptr + size, 0, old - size);

@@ -62,6 +62,7 @@
 #define MA_SLOT_RETIRED 0xf2
 #define MA_SLOT_REMOTE 0xf3  /* freed by another thread */
 #define MA_SLOT_LEAVING 0xf4 /* was live, is being zeroed */
+#define MA_SLOT_LOST 0xf5    /* freed by another thread, and no batch tells of it (remote.h) */
 
 /* The high byte: [ generation (6 bits) | origin (2 bits) ]. */
 #define MA_SLOT_ORIGIN_SHIFT 8
@@ -403,7 +404,7 @@ ma_inline void ma_slab_retire(struct ma_slab *slab, uint32_t idx, unsigned state
 	unsigned life = state & ~0xffu;
 
 	ma_slab_store(slab, idx, life | MA_SLOT_LEAVING);
-	atomic_signal_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_release);
 	ma_slab_zero(slab, idx);
 	ma_slab_store(slab, idx, life | MA_SLOT_RETIRED);
 }

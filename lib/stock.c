@@ -13,7 +13,7 @@ void ma_stock_init(struct ma_stock *stock, const struct ma_stock_config *config,
 				ma_min(config->entries, MA_STOCK));
 	size_t part = ma_max(entries / 4, 1);
 
-	stock->quiet = (uint32_t)ma_min(config->quiet, part);
+	stock->quiet = (uint32_t)ma_min(config->quiet, ma_max(entries / 2, 1));
 	stock->batch = (uint32_t)part;
 	stock->limit = -(int64_t)(stock->quiet * sizeof(struct ma_stocked));
 	stock->bound = (int64_t)(entries * sizeof(struct ma_stocked));

@@ -52,7 +52,7 @@ extern const struct ma_stock ma_stock_none;
 struct ma_stock_config {
 	size_t entries; /* at most; 0: there are no stocks */
 	size_t bytes;   /* of all slots of one stock, at most, but for the least number of them */
-	size_t quiet;   /* entries that stay behind, if there is room for four times that */
+	size_t quiet;   /* entries that stay behind, if there is room for twice that */
 };
 
 /** ma_stock_init() - empty; the memory is zero. */

@@ -226,6 +226,52 @@ static void test_samples(void **state)
 	assert_int_equal(count_samples(100, 20000), n);
 }
 
+/* The first thousand, what is very large or grows to that, and a few of the others. */
+static void test_guards_are_spared(void **state)
+{
+	size_t n = 0;
+	char *ptr;
+
+	(void)state;
+	rooms.inst.larges.sparing = true;
+	for (size_t i = 0; i < 1000; i++) {
+		ptr = make(40 * KIB, 16, false);
+		assert_guarded(ptr, 40 * KIB);
+	}
+	assert_int_equal(atomic_load(&rooms.inst.pool.unguarded), 0);
+	for (size_t i = 0; i < 1000; i++)
+		n += block_of(make(40 * KIB, 16, false))->guarded;
+	assert_in_range(n, 1, 60);
+	assert_int_equal(atomic_load(&rooms.inst.pool.unguarded), 1000 - n);
+	assert_guarded(make(MIB, 16, false), MIB);
+	do
+		ptr = make(40 * KIB, 16, false);
+	while (block_of(ptr)->guarded);
+	ptr = ma_heap_realloc(rooms.a, ptr, 2 * MIB);
+	assert_non_null(ptr);
+	assert_guarded(ptr, 2 * MIB);
+	assert_true(is_filled(ptr, 40 * KIB, 'x'));
+}
+
+/* A block without guards serves only where none are wanted. */
+static void test_bare_blocks_wait_apart(void **state)
+{
+	char *ptr, *again;
+
+	(void)state;
+	rooms.inst.larges.sparing = true;
+	rooms.inst.larges.nmade = 1000;
+	do
+		ptr = make(40 * KIB, 16, false);
+	while (block_of(ptr)->guarded);
+	end(ptr);
+	end(make(300 * KIB, 16, false));
+	rooms.inst.larges.nmade = 0;
+	again = make(40 * KIB, 16, false);
+	assert_ptr_not_equal(again, ptr);
+	assert_guarded(again, 40 * KIB);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rooms_teardown)
 
 int main(void)
@@ -240,6 +286,8 @@ int main(void)
 		TEST(test_around_tight_objects),
 		TEST(test_the_os_refuses_guards),
 		TEST(test_samples),
+		TEST(test_guards_are_spared),
+		TEST(test_bare_blocks_wait_apart),
 	};
 
 	return cmocka_run_group_tests_name("guarded", tests, NULL, NULL);

@@ -321,6 +321,27 @@ static void check_write_after_free(size_t slot, size_t at)
 	destroy(slab);
 }
 
+/* The slot was free in an earlier slab: to hand it out does not wipe out what was written. */
+static void check_write_to_fresh(size_t slot, size_t at)
+{
+	struct ma_slab *slab = make(slot);
+	char *ptr = ma_slab_slot_ptr(slab, slab->start);
+
+	slab->zero = true; /* as that of a block that had waited */
+	ptr[at] = 1;
+	assert_reports("was ", (void)arm(slab, 1));
+	ptr[at] = 0;
+	ma_slab_put(slab, slab->start);
+	destroy(slab);
+}
+
+static void test_writes_to_fresh_slots_are_seen(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 64; at++)
+		check_write_to_fresh(64, at);
+}
+
 static void test_writes_after_free_are_seen(void **state)
 {
 	(void)state;
@@ -502,7 +523,7 @@ static void test_s4(void **state)
 	uint32_t live = first_in_state(slab, 'l');
 
 	(void)state;
-	corrupt("S4", slab->states[live], MA_SLOT_LEAVING + 1);
+	corrupt("S4", slab->states[live], MA_SLOT_LOST + 1);
 	corrupt("S4", slab->states[live], UINT8_MAX);
 	corrupt("S4", slab->states[live], 48 - MA_CANARY + 2);
 	slab = mixed(1024);
@@ -554,6 +575,7 @@ int main(void)
 		TEST(test_overruns_are_seen),
 		TEST(test_tails_are_seen),
 		TEST(test_writes_after_free_are_seen),
+		TEST(test_writes_to_fresh_slots_are_seen),
 		TEST(test_of_large_slots_both_ends_are_looked_at),
 		TEST(test_fresh_slots_are_zero_on_used_memory),
 		TEST(test_s1),

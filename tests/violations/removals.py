@@ -45,13 +45,13 @@ REMOVALS = [
         "state of a small object", SLAB,
         "\tif (ma_unlikely(!ma_slot_is_live(state)))\n\t\treturn MA_PROOF_FREE;\n",
         "\tif (ma_unlikely(!ma_slot_is_live(state))) {\n\t\tslot->slack = 0;\n\t\treturn MA_PROOF_OK;\n\t}\n",
-        also=[(FAST, "\tif (ma_unlikely(phase >= MA_SLOT_WIDE))\n\t\treturn false;\n", "")],
+        also=[(FAST, "\tif (ma_unlikely(ma_slot_phase(o->state) >= MA_SLOT_WIDE))\n\t\treturn false;\n", "")],
         tests=["test_heap/test_freed_small_objects", "violation_double_free", "violation_realloc_freed"]),
     Removal(
         "start of a small object", SLAB,
         "\tif (ma_unlikely((size_t)idx * slab->slot != offset || idx >= slab->nslots))\n"
         "\t\treturn MA_PROOF_INTERIOR;\n",
-        also=[(FAST, "\tif (ma_unlikely(idx * slab->slot != offset))\n\t\treturn false;\n", "")],
+        also=[(FAST, "o->idx * o->slab->slot != offset || ", "")],
         tests=["test_heap/test_pointers_into_objects", "violation_invalid_free_interior"]),
     Removal(
         "end of a slab", SLAB, " || idx >= slab->nslots))", "))",
@@ -131,7 +131,7 @@ REMOVALS = [
     # ---- later use of what was freed ----
     Removal(
         "quarantine", HEAP, "\tif (heap->quarantine.cap > 0) {\n", "\tif (heap->quarantine.cap > 64) {\n",
-        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, part);\n",
+        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, ma_max(entries / 2, 1));\n",
                "\tstock->quiet = 0;\n")],
         tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
@@ -196,6 +196,12 @@ REMOVALS = [
         "\t\t(void)ma_prove_failed(t.slab, ptr, MA_PROOF_FREE, &t.slot, MA_INVALID_FREE);\n",
         "\telse if (!ma_remote_free(heap, t.slab, t.slot))\n\t\treturn;\n",
         cases=["double free by two threads at once, 24 bytes"]),
+
+    Removal(
+        "what the owner freed meanwhile is not remote", "lib/remote.c",
+        "!atomic_compare_exchange_strong(&slab->states[slot.idx], &expected, leaving)))\n\t\treturn false;\n",
+        "!atomic_compare_exchange_strong(&slab->states[slot.idx], &expected, leaving)))\n\t\t(void)0;\n",
+        tests=["test_remote/test_freed_by_two_at_once"]),
 
     # ---- after a fork ----
     Removal(
