@@ -42,11 +42,10 @@ enum ma_block_kind {
 
 /*
  * Descriptors of blocks are never used for anything else, and owner is 0 while the block is not a
- * slab. So a thread that has just marked a slot as freed may still look at owner after the slab,
- * with that slot, is gone.
+ * slab. So a thread that frees by a stale pointer may look at owner.
  */
 struct ma_block {
-	_Atomic(uintptr_t) owner; /* of a slab: struct ma_heap *, and a bit (slab.h); else 0 */
+	_Atomic(uintptr_t) owner; /* of a slab: struct ma_heap *; else 0 */
 	uintptr_t granule; /* address >> MA_GRANULE_SHIFT; a raw one would hide leaks from tools */
 	size_t size;       /* bytes, whole pages, > 0 */
 	struct ma_block *next;    /* next block in address order, across regions */

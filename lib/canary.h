@@ -2,9 +2,10 @@
  * canary - eight bytes that nobody can know, directly behind what was asked for.
  *
  * What and why: a write past the end of an object, by one byte already, changes them; they are
- * compared whenever the object's pointer is given to us. They depend on their address, on a secret
- * of the slab or block, on the generation of the slot, and on a key of the process: a canary seen
- * elsewhere, or in an earlier life of the same slot, does not fit here.
+ * compared whenever the object's pointer is given to us. They depend on their address, on
+ * where the slot's state lies and ten random bits of the slab (of a large block: on 64), on the
+ * generation of the slot, and on a key of the process: a canary seen elsewhere, or in an earlier
+ * life of the same slot, does not fit here.
  *
  * Rules:
  *   C1  The first byte is never 0, so that a lone terminator past the end is seen.

@@ -8,7 +8,7 @@
  *
  *      instance   pool, meta; shared heap: slabs whose threads have ended
  *        heap     bin[class]:  avail -> slab -> slab      full -> slab -> slab
- *                 stock[class], or quarantine
+ *                 stock[class]; of larger slots, or without stocks: quarantine
  *                 inbox, outboxes: slots that other threads freed (remote.h)
  *
  * At thread exit slabs go to the shared heap, from where any heap that needs the class adopts them.
@@ -106,7 +106,7 @@ struct ma_heap {
 struct ma_instance_config {
 	struct ma_pool_config pool;
 	struct ma_slab_policy slab;
-	struct ma_quarantine_config quarantine; /* of each heap; not with stocks */
+	struct ma_quarantine_config quarantine; /* of each heap; of slots that have no stock */
 	struct ma_stock_config stock;           /* of each heap, unless something hooks it */
 	bool watched;                           /* calls are looked at before they get here */
 	size_t wait;                            /* bytes of freed blocks that wait */
@@ -211,8 +211,8 @@ bool ma_heap_check_origin(struct ma_instance *inst, const void *ptr, enum ma_ori
 			  enum ma_violation_kind kind);
 
 /**
- * ma_heap_compact() - collect, empty the quarantine, return empty slabs, here and in the shared
- * heap
+ * ma_heap_compact() - collect, empty stocks and quarantine, return empty slabs, here and in the
+ * shared heap
  * @heap:  the calling thread's, or NULL
  */
 void ma_heap_compact(struct ma_instance *inst, struct ma_heap *heap);

@@ -2,10 +2,10 @@
  * large - one object in one block.
  *
  * What and why: objects beyond the largest slot get whole pages from the pool; very large ones a
- * mapping of their own. What is known of them rides in the block. Guard pages stand on both sides;
- * a freed one waits before its addresses are used for something else. Any object may be made in
- * this way with its end against the guard ("tight"), so that the very access that goes wrong
- * faults.
+ * mapping of their own. What is known of them rides in the block. Guard pages stand on both sides
+ * of most; a freed one waits before its addresses are used for something else. Any object may be
+ * made in this way with its end against the guard ("tight"), so that the very access that goes
+ * wrong faults.
  *
  * To put guards up may take longer than all the rest. So the first objects have them, and very
  * large ones; of many others, one in a few, chosen at random, and those that get a block with

@@ -354,7 +354,7 @@ MEMALLOC_API int memalloc_trim(size_t keep);
 /**
  * memalloc_compact() - tidy up, then give everything free back to the system
  *
- * Collects what other threads freed, empties the calling thread's quarantine, returns empty slabs,
+ * Collects what other threads freed, gives back what the calling thread has waiting, empty slabs,
  * purges free blocks and unmaps the ends of regions. Objects do not move. With
  * MEMALLOC_OPTIONS=background=1 a thread does so on its own for what belongs to no running thread.
  * Thread safe. Return: bytes given back.

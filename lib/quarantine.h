@@ -4,6 +4,7 @@
  * What and why: a program that uses a pointer after free, or frees it again, does so soon. While
  * the slot waits it is retired: a second free is recognised, a write is found when the slot is
  * taken again, and the stores that zeroed it have long arrived. Per heap, so without locks.
+ * Slots that have a stock (stock.h) do not come here.
  *
  *      in order    put ->  [ youngest | ... | oldest ]  -> back to its slab
  *      at random   put ->  [ in the place of any one ]  -> that one

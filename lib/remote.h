@@ -19,8 +19,8 @@
  *   N3  What arrives at a heap that is not, or no longer, the owner is sent on.
  *
  * Locks: the sender's heap and the owner's are their threads' own; between them a stack that is
- * pushed to by compare-and-swap and taken whole. Cost: an atomic operation on the state of the
- * slot, and one for each batch.
+ * pushed to by compare-and-swap and taken whole. Cost: two atomic operations on the state of
+ * the slot, and one for each batch.
  * Rejected: a bit for each slot, and a list of slabs that have such (three lines go back and forth
  * instead of one).
  * Source: Lietar et al., snmalloc: A Message Passing Allocator, ISMM 2019, 3 (batches of remote

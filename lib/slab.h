@@ -24,8 +24,8 @@
  *       zeros (in slots that are not filled: in the last bytes), unless the program wrote there.
  *   S6  A free or retired slot of a filled slab that was in use is zero, of another slab its first
  *       and its last 16 bytes, unless the program wrote to them.
- *   S7  A slot that another thread freed is remote, and counted as used, until its owner collects
- *       it (remote.h).
+ *   S7  A slot that another thread freed is remote, or lost, and counted as used, until its owner
+ *       collects it (remote.h).
  *   S8  What a state says is true when it can be read: a slot becomes live after its canary is
  *       there, leaves before it is zeroed, and is retired or free after that. So anybody may verify
  *       slots of a slab whose block stays; who does expects that a free slot may hold the canary of
@@ -38,8 +38,8 @@
  * The owner is noted in the block. A slab with used slots is not destroyed.
  *
  * Locks: none. Fields of the second line are the owner's alone. Cost: O(1), and the fill.
- * Rejected: free lists through the slots (a write after free becomes a write to our list); states
- * written by any thread (the lines bounce between cores).
+ * Rejected: free lists through the slots (a write after free becomes a write to our list); a stack
+ * of free indices (sixteen times the memory of a bit each).
  */
 #ifndef MA_SLAB_H
 #define MA_SLAB_H
