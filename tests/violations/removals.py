@@ -197,12 +197,6 @@ REMOVALS = [
         "\telse if (!ma_remote_free(heap, t.slab, t.slot))\n\t\treturn;\n",
         cases=["double free by two threads at once, 24 bytes"]),
 
-    Removal(
-        "what the owner freed meanwhile is not remote", "lib/remote.c",
-        "!atomic_compare_exchange_strong(&slab->states[slot.idx], &expected, leaving)))\n\t\treturn false;\n",
-        "!atomic_compare_exchange_strong(&slab->states[slot.idx], &expected, leaving)))\n\t\t(void)0;\n",
-        tests=["test_remote/test_freed_by_two_at_once"]),
-
     # ---- after a fork ----
     Removal(
         "other canaries in a child", "lib/memalloc.c", "\trenew_secrets();\n",
