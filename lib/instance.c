@@ -3,9 +3,6 @@
 /* Blocks wait in bytes as many times what the slots of one thread may take. */
 #define WAIT_FACTOR 8
 
-/* Free memory up to this may stay resident however little is in use. */
-#define HURRY ((size_t)512 * 1024)
-
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
 #define STOCK_FACTOR 32
 
@@ -27,7 +24,7 @@ struct ma_instance_config ma_global_config(void)
 				.limit = options->limit,
 				.retain = options->retain,
 				.age_ms = options->purge_ms,
-				.hurry = HURRY,
+				.place = ma_global.place,
 			},
 		.slab =
 			{
@@ -50,7 +47,7 @@ struct ma_instance_config ma_global_config(void)
 				.quiet = options->quarantine,
 			},
 		.watched = options->alloc_dealloc_mismatch,
-		.wait = options->quarantine > 0 ? options->quarantine_size * WAIT_FACTOR : 0,
+		.wait = options->quarantine_size * WAIT_FACTOR,
 		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
 		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,
 		.guard_sparing = options->guards == MA_OPTION_GUARDS_LARGE,

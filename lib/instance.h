@@ -16,8 +16,9 @@
 
 struct ma_global {
 	alignas(MA_SEALED) struct ma_options options; /* read-only after init */
-	uint64_t seed; /* of this run: the option, or chosen; read-only after init */
-	bool watched;  /* calls take the long way: there is more to do; read-only after init */
+	uint64_t seed;  /* of this run: the option, or chosen; read-only after init */
+	uint64_t place; /* where the heap lies depends on it; read-only after init */
+	bool watched;   /* calls take the long way: there is more to do; read-only after init */
 	alignas(MA_SEALED) struct ma_pagemap pagemap; /* of all instances */
 	struct ma_depot depot;
 	struct ma_instance instance;

@@ -53,6 +53,15 @@ static uint64_t choose_seed(const struct ma_options *options)
 	return ma_random_next(&random) | 1;
 }
 
+/* Addresses tell it: so it is not made from the seed. */
+static uint64_t choose_place(const struct ma_options *options)
+{
+	struct ma_random random;
+
+	ma_random_init(&random, options->seed);
+	return ma_random_next(&random);
+}
+
 static void init_instance(void)
 {
 	const struct ma_options *options = &ma_global.options;
@@ -60,6 +69,7 @@ static void init_instance(void)
 	struct ma_random random;
 
 	ma_global.seed = choose_seed(options);
+	ma_global.place = choose_place(options);
 	config = ma_global_config();
 	ma_random_init(&random, config.seed);
 	ma_canary_init(ma_random_next(&random));

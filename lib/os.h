@@ -28,12 +28,27 @@
 size_t ma_os_page_size(void);
 
 /**
- * ma_os_map() - take fresh memory
+ * ma_os_map_at() - take fresh memory
+ * @wish:  where it had best lie, if nothing is there; 0: anywhere
  * @size:  bytes, whole pages
  *
  * Return: zeroed memory (O2), or NULL.
  */
-void *ma_os_map(size_t size) ma_must_check;
+void *ma_os_map_at(uintptr_t wish, size_t size) ma_must_check;
+
+/** ma_os_map() - take fresh memory anywhere. */
+ma_inline void *ma_os_map(size_t size)
+{
+	return ma_os_map_at(0, size);
+}
+
+/**
+ * ma_os_open_place() - an address above which much is likely to be free
+ * @choice:  which of many, any value
+ *
+ * Return: a multiple of all page sizes; 0: none is known.
+ */
+uintptr_t ma_os_open_place(uint64_t choice);
 
 /**
  * ma_os_hint_sparse() - little of this mapping will ever be touched

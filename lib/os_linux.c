@@ -30,15 +30,30 @@ size_t ma_os_page_size(void)
 	return size;
 }
 
-void *ma_os_map(size_t size)
+void *ma_os_map_at(uintptr_t wish, size_t size)
 {
 	int saved = errno;
-	void *ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *ptr = mmap((void *)wish, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
 
 	if (ptr != MAP_FAILED)
 		return ptr;
 	errno = saved;
 	return NULL;
+}
+
+/*
+ * The system maps downwards from below the stack. This far below there is nothing yet, nor will
+ * there soon be, and a sanitizer's shadow is elsewhere.
+ */
+uintptr_t ma_os_open_place(uint64_t choice)
+{
+	const uintptr_t least = (uintptr_t)3 << 39;
+	const uintptr_t step = (uintptr_t)2 << 20;
+	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t down = least + (uintptr_t)(choice % ((uintptr_t)1 << 40));
+
+	return stack > 2 * down ? ma_align_down(stack - down, step) : 0;
 }
 
 void ma_os_hint_sparse(void *ptr, size_t size)

@@ -132,10 +132,24 @@ size_t ma_pool_room_locked(const struct ma_pool *pool)
 	return ma_align_down(pool->config.limit - taken, pool->page);
 }
 
+/*
+ * Regions go upwards: so the lowest fit is in what was mapped long ago, and memory that was in use
+ * is used again before fresh memory is touched.
+ */
+static uintptr_t next_place(const struct ma_pool *pool)
+{
+	const struct ma_region_set *set = &pool->regions;
+
+	for (size_t i = set->nregions; i-- > 0;)
+		if (!set->table[i]->direct)
+			return ma_region_addr(set->table[i]) + set->table[i]->size;
+	return ma_os_open_place(pool->config.place);
+}
+
 struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size, bool direct)
 {
 	struct ma_block *block;
-	void *ptr = ma_os_map(size);
+	void *ptr = ma_os_map_at(direct ? 0 : next_place(pool), size);
 
 	if (ptr == NULL)
 		return NULL;

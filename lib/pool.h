@@ -61,7 +61,7 @@ struct ma_pool_config {
 	size_t limit;    /* bytes mapped at most; 0: none */
 	size_t retain;   /* free bytes at the end of a region that stay mapped */
 	uint64_t age_ms; /* how long free pages are kept before they are purged */
-	size_t hurry;    /* bytes, free and stale, beyond which pages go back early; 0: never */
+	uint64_t place;  /* any number: where the first region lies depends on it */
 };
 
 struct ma_pool_counts {

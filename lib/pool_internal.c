@@ -211,27 +211,11 @@ void ma_pool_put_back_locked(struct ma_pool *pool, struct ma_block *block, bool 
 	ma_pool_enter_free_locked(pool, block);
 }
 
-/* Milliseconds that pages stay unused before they go back where too many are. */
-#define HURRY_MS 20
-
-/* Too many: more than an eighth of what is in use. */
-#define HURRY_PART 8
-
-static uint64_t age_locked(const struct ma_pool *pool)
-{
-	size_t used = pool->regions.mapped - pool->counts.free_bytes;
-	size_t most = ma_max(pool->config.hurry, used / HURRY_PART);
-
-	if (pool->config.hurry == 0 || pool->counts.nstale * pool->page <= most)
-		return pool->config.age_ms;
-	return ma_min(pool->config.age_ms, HURRY_MS);
-}
-
 /* Clocks of different threads were read at different times: a block may be younger than now. */
 bool ma_pool_is_due_locked(const struct ma_pool *pool, uint64_t now)
 {
 	const struct ma_block *oldest = pool->oldest;
 
 	return oldest != NULL && now >= oldest->dirty_ms &&
-	       now - oldest->dirty_ms >= age_locked(pool);
+	       now - oldest->dirty_ms >= pool->config.age_ms;
 }

@@ -30,6 +30,7 @@ static struct {
 	size_t used_end; /* offset behind all that was ever mapped since the reset */
 	bool fast, fast_next;
 	size_t page, offset, limit;
+	uintptr_t wish;
 	uint64_t now, tick, random;
 	unsigned mask;
 	size_t calls, refused, fail_at, fail_from;
@@ -114,6 +115,7 @@ void os_fake_reset(void)
 	fake.mask = OS_FAKE_ALL;
 	fake.calls = 0;
 	fake.refused = 0;
+	fake.wish = 0;
 	os_fake_lift();
 	os_fake_forget();
 	fake.env = NULL;
@@ -223,10 +225,18 @@ static bool over_limit(size_t more)
 	return true;
 }
 
-void *ma_os_map(size_t size)
+uintptr_t ma_os_open_place(uint64_t choice)
+{
+	(void)choice;
+	return 0;
+}
+
+void *ma_os_map_at(uintptr_t wish, size_t size)
 {
 	size_t start;
 
+	if (wish != 0)
+		fake.wish = wish;
 	if (refuse(OS_FAKE_MAP) || over_limit(size))
 		return NULL;
 	if (size == 0 || size % fake.page != 0)
@@ -602,6 +612,11 @@ void os_fake_lift(void)
 size_t os_fake_calls(void)
 {
 	return fake.calls;
+}
+
+uintptr_t os_fake_wish(void)
+{
+	return fake.wish;
 }
 
 size_t os_fake_refused(void)

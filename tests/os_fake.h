@@ -71,6 +71,9 @@ void os_fake_lift(void);
 /** os_fake_calls() - calls since the reset that were counted. */
 size_t os_fake_calls(void);
 
+/** os_fake_wish() - where memory was wanted last, if anywhere; it is not heard. */
+uintptr_t os_fake_wish(void);
+
 /** os_fake_refused() - calls since the reset that failed, the limit's refusals included. */
 size_t os_fake_refused(void);
 

@@ -129,6 +129,29 @@ static void test_the_program(void **state)
 	assert_int_equal(errno, ERRNO_BEFORE);
 }
 
+/* Right behind other memory, where first fit would have it; a page of it is free again. */
+static void test_memory_where_it_is_wanted(void **state)
+{
+	size_t page = ma_os_page_size();
+	uintptr_t place = ma_os_open_place(12345);
+	char *first = ma_os_map(2 * page);
+	char *again;
+
+	(void)state;
+	assert_int_equal(place % page, 0);
+	assert_non_null(first);
+	assert_true(ma_os_unmap(first + page, page));
+	again = ma_os_map_at((uintptr_t)first + page, page);
+	assert_ptr_equal(again, first + page);
+	*again = 1;
+	/* Something is there: anywhere else. */
+	again = ma_os_map_at((uintptr_t)first, page);
+	assert_non_null(again);
+	assert_true(again + page <= first || again >= first + 2 * page);
+	assert_true(ma_os_unmap(again, page));
+	assert_true(ma_os_unmap(first, 2 * page));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +159,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_what_is_no_file, remove_file),
 		cmocka_unit_test_teardown(test_descriptors_are_closed, remove_file),
 		cmocka_unit_test(test_the_program),
+		cmocka_unit_test(test_memory_where_it_is_wanted),
 	};
 
 	return cmocka_run_group_tests_name("os", tests, make_directory, remove_directory);

@@ -234,6 +234,26 @@ static void test_best_fit_takes_the_smallest(void **state)
 
 /* ---- growth ---------------------------------------------------------------------------------- */
 
+/* What was mapped long ago is the lowest, so that first fit uses it again. */
+static void test_regions_go_upwards(void **state)
+{
+	struct ma_block *last;
+
+	(void)state;
+	open_first();
+	for (int i = 0; i < 5; i++) {
+		uintptr_t end = 0;
+
+		for (size_t r = 0; r < rooms.pool.regions.nregions; r++)
+			end = ma_region_addr(rooms.pool.regions.table[r]) +
+			      rooms.pool.regions.table[r]->size;
+		last = rooms_alloc(&rooms, (size_t)4 << (20 + i), 1);
+		assert_non_null(last);
+		assert_int_equal(os_fake_wish(), end);
+	}
+	rooms_close(&rooms);
+}
+
 static void test_regions_double_up_to_their_maximum(void **state)
 {
 	size_t size = 256 * KIB;
@@ -468,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup(test_regions_do_not_merge, rooms_fresh),
 		cmocka_unit_test_setup(test_first_fit_takes_the_lowest, rooms_fresh),
 		cmocka_unit_test_setup(test_best_fit_takes_the_smallest, rooms_fresh),
+		cmocka_unit_test_setup(test_regions_go_upwards, rooms_fresh),
 		cmocka_unit_test_setup(test_regions_double_up_to_their_maximum, rooms_fresh),
 		cmocka_unit_test_setup(test_a_default_first_region, rooms_fresh),
 		cmocka_unit_test_setup(test_smaller_regions_when_the_os_refuses, rooms_fresh),
