@@ -6,12 +6,17 @@
  * and a slot is not used again before others have been. What is too many goes back to the slabs,
  * what is lacking comes from them, many at a time.
  *
- *      take <- [ oldest | ... | youngest ] <- put       quiet ones stay behind
+ *      take <- [ from slabs | oldest | ... | youngest ] <- put       quiet ones stay behind
+ *
+ * What comes from a slab need not wait: so there are no quiet ones at first. Each slot that is
+ * freed then becomes one of them, until they are as many as there should be.
  *
  * Rules:
  *   K1  Entries are distinct retired slots, of slabs of the class that belong to the same heap.
- *   K2  limit is the tail less the quiet entries, bound the head and the capacity: so there are at
- *       most as many as that, and while there are no more than the quiet ones, none is ready.
+ *   K2  There are at most as many as the stock has room for. limit is the tail less the quiet
+ *       entries: while there are no more than those, none is ready.
+ *   K3  Once all quiet ones are there, bound is the head and the room; before, it is far behind the
+ *       tail, so that a slot that is freed takes the long way (ma_stock_settle()).
  *
  * Locks: none; the heap's thread. Cost: a few loads and stores.
  * Rejected: a list through the slots (a write after free becomes a write to our list); one queue
@@ -34,17 +39,22 @@ struct ma_stocked {
 
 /* Places count on and on, in bytes; an entry is at its place modulo the size of the ring. */
 struct ma_stock {
-	int64_t head;        /* of the oldest entry */
+	int64_t head;        /* of the first entry */
 	int64_t limit;       /* entries in front of it may be taken (K2) */
 	int64_t tail;        /* where the next one goes */
-	int64_t bound;       /* where none may go any more (K2) */
+	int64_t bound;       /* where none may go any more (K3) */
 	uint32_t last;       /* bytes of a slot, less its canary; fixed */
 	struct ma_fill fill; /* what of a slot is zero (S6); fixed */
-	uint32_t quiet;      /* entries; fixed */
-	uint32_t batch;      /* entries that come at once; fixed */
+	uint16_t room;       /* entries, at most; fixed */
+	uint16_t batch;      /* entries that come at once; fixed */
+	uint16_t quiet;      /* entries */
+	uint16_t quiet_max;  /* fixed */
 	uint8_t class_idx;   /* fixed */
 	struct ma_stocked entry[MA_STOCK];
 };
+
+/* A place that is behind all others, and stays so however many slots are taken. */
+#define MA_STOCK_FAR (INT64_MIN / 2)
 
 /* Nothing ready, no room: stands where there is no stock. */
 extern const struct ma_stock ma_stock_none;
@@ -71,7 +81,13 @@ ma_inline bool ma_stock_is_ready(const struct ma_stock *stock)
 	return stock->head < stock->limit;
 }
 
-/** ma_stock_is_full() - whether none may be put. */
+/** ma_stock_has_room() - whether there may be one more. */
+ma_inline bool ma_stock_has_room(const struct ma_stock *stock)
+{
+	return ma_stock_count(stock) < stock->room;
+}
+
+/** ma_stock_is_full() - whether none may be put the short way. */
 ma_inline bool ma_stock_is_full(const struct ma_stock *stock)
 {
 	return stock->tail >= stock->bound;
@@ -97,7 +113,19 @@ ma_inline void ma_stock_put(struct ma_stock *stock, char *ptr, uintptr_t secret)
 	entry->secret = secret;
 }
 
-/** ma_stock_take() - the slot that has waited longest; there is one. */
+/** ma_stock_push() - a retired slot is the next to be taken; there is room. */
+ma_inline void ma_stock_push(struct ma_stock *stock, char *ptr, uintptr_t secret)
+{
+	struct ma_stocked *entry;
+
+	stock->head -= (int64_t)sizeof(*entry);
+	stock->bound -= (int64_t)sizeof(*entry);
+	entry = ma_stock_at(stock, stock->head);
+	entry->ptr = ptr;
+	entry->secret = secret;
+}
+
+/** ma_stock_take() - the slot in front; there is one. */
 ma_inline struct ma_stocked ma_stock_take(struct ma_stock *stock)
 {
 	const struct ma_stocked *entry = ma_stock_at(stock, stock->head);
@@ -106,6 +134,9 @@ ma_inline struct ma_stocked ma_stock_take(struct ma_stock *stock)
 	stock->bound += (int64_t)sizeof(*entry);
 	return *entry;
 }
+
+/** ma_stock_settle() - the slot that was put last was in use: it may be one of the quiet ones. */
+void ma_stock_settle(struct ma_stock *stock);
 
 /** ma_stock_check() - NULL, or the text of the rule that is broken. */
 const char *ma_stock_check(const struct ma_stock *stock) ma_must_check;

@@ -15,12 +15,17 @@ static bool is_repeated(const struct ma_stock *stock, uint32_t i)
 
 const char *ma_stock_check(const struct ma_stock *stock)
 {
+	const int64_t one = (int64_t)sizeof(struct ma_stocked);
 	uint32_t n = ma_stock_count(stock);
 
-	if (stock->tail < stock->head || stock->tail > stock->bound ||
-	    (size_t)(stock->bound - stock->head) > sizeof(stock->entry) ||
-	    stock->tail - stock->limit != (int64_t)(stock->quiet * sizeof(struct ma_stocked)))
+	if (stock->tail < stock->head || stock->room > MA_STOCK ||
+	    stock->tail - stock->head > stock->room * one ||
+	    stock->tail - stock->limit != stock->quiet * one)
 		return "K2 the places of a stock are as far apart as they should be";
+	if (stock->quiet > stock->quiet_max ||
+	    (stock->quiet < stock->quiet_max && stock->bound >= 0) ||
+	    (stock->quiet == stock->quiet_max && stock->bound != stock->head + stock->room * one))
+		return "K3 the short way is open once all quiet ones are there";
 	for (uint32_t i = 0; i < n; i++) {
 		unsigned state = atomic_load(ma_slot_state_at(entry_of(stock, i)->secret));
 

@@ -145,24 +145,24 @@ struct ma_stock *ma_supply_stock(struct ma_heap *heap, unsigned class_idx)
 	return stock;
 }
 
-static void put(struct ma_stock *stock, const struct ma_slab *slab, uint32_t idx)
+static uintptr_t next_secret(const struct ma_slab *slab, uint32_t idx)
 {
-	uintptr_t secret = ma_slab_secret(slab, idx, ma_slab_load(slab, idx));
-
-	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), ma_slot_next_secret(secret));
+	return ma_slot_next_secret(ma_slab_secret(slab, idx, ma_slab_load(slab, idx)));
 }
 
-/* Slots of one slab: as many as it has, until @n may be taken. */
-static void take_from(struct ma_slab *slab, struct ma_stock *stock, uint32_t n)
+/* Slots of one slab: as many as it has, and a batch at most. */
+static void take_from(struct ma_slab *slab, struct ma_stock *stock)
 {
-	uint32_t end = stock->quiet + n;
+	uint32_t room = stock->room - ma_stock_count(stock);
+	uint32_t idx[MA_STOCK];
+	uint32_t n = 0;
 
-	while (ma_stock_count(stock) < end && !ma_stock_is_full(stock) && ma_slab_has_free(slab)) {
-		uint32_t idx = ma_slab_take(slab);
-
-		ma_slab_set_phase(slab, idx, MA_SLOT_RETIRED);
-		put(stock, slab, idx);
+	while (n < ma_min(stock->batch, room) && ma_slab_has_free(slab)) {
+		idx[n] = ma_slab_take(slab);
+		ma_slab_set_phase(slab, idx[n++], MA_SLOT_RETIRED);
 	}
+	while (n-- > 0)
+		ma_stock_push(stock, ma_slab_slot_ptr(slab, idx[n]), next_secret(slab, idx[n]));
 }
 
 bool ma_supply_stock_up(struct ma_heap *heap, struct ma_stock *stock)
@@ -174,7 +174,7 @@ bool ma_supply_stock_up(struct ma_heap *heap, struct ma_stock *stock)
 
 		if (slab == NULL)
 			break;
-		take_from(slab, stock, stock->batch);
+		take_from(slab, stock);
 	}
 	ma_bins_decay(heap->instance);
 	return ma_stock_count(stock) > 0;
@@ -186,11 +186,12 @@ bool ma_supply_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t id
 
 	if (stock == &ma_stock_none)
 		return false;
-	if (ma_stock_is_full(stock)) {
+	if (!ma_stock_has_room(stock)) {
 		give_back(heap, stock, (ma_stock_count(stock) + 1) / 2);
 		ma_bins_decay(heap->instance);
 	}
-	put(stock, slab, idx);
+	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx));
+	ma_stock_settle(stock);
 	return true;
 }
 

@@ -35,20 +35,21 @@ static const struct ma_stock *stock_of(size_t size)
 static void test_the_one_that_waited_longest_comes_first(void **state)
 {
 	char *ptr[400];
-	size_t n;
+	size_t n = 0;
 
 	(void)state;
 	restart(64, 65536, 16);
-	ptr[0] = alloc(50);
-	n = ma_stock_count(stock_of(50)) + 1;
-	release(ptr[0]);
-	for (size_t i = 1; i < 400; i++) {
+	for (size_t i = 0; i < 400; i++) {
 		ptr[i] = alloc(50);
-		assert_ptr_equal(ptr[i], ptr[i < n ? i : i - n]);
-		for (size_t k = i < n ? 0 : i - n + 1; k < i; k++)
+		if (n == 0 && i > 0 && ptr[i] == ptr[0])
+			n = i;
+		assert_true(n == 0 || ptr[i] == ptr[i - n]);
+		for (size_t k = n == 0 ? 0 : i - n + 1; k < i; k++)
 			assert_ptr_not_equal(ptr[i], ptr[k]);
 		release(ptr[i]);
 	}
+	assert_in_range(n, 17, 64);
+	assert_int_equal(n, ma_stock_count(stock_of(50)));
 	assert_sound(rooms_check());
 }
 
@@ -62,15 +63,31 @@ static void test_quiet_ones_stay(void **state)
 		size_t n = 0;
 
 		restart(64, 65536, quiet);
-		freed = alloc(50);
+		for (size_t i = 0; i < 200; i++)
+			kept[i] = alloc(50);
+		freed = kept[0];
 		release(freed);
-		/* What is taken meanwhile comes from slabs. */
-		while (n < 200 && (kept[n] = alloc(50)) != freed)
-			n++;
+		/* What is taken until then comes from slabs. */
+		for (size_t i = 0; i < 100; i++)
+			assert_true(quiet == 0 || alloc(50) != freed);
+		while (++n < 100 && alloc(50) != freed)
+			release(kept[n]);
 		assert_true(quiet == 0 || n >= quiet);
 		assert_int_equal(stock_of(50)->quiet, quiet);
 		assert_sound(rooms_check());
 	}
+}
+
+/* A class that is little used takes few slots from its slabs: none wait but what was freed. */
+static void test_none_is_quiet_at_first(void **state)
+{
+	(void)state;
+	restart(64, 65536, 16);
+	release(alloc(50));
+	assert_int_equal(stock_of(50)->quiet, 1);
+	assert_int_equal(ma_stock_count(stock_of(50)), stock_of(50)->batch);
+	assert_int_equal(slab_of(ma_stock_at(stock_of(50), stock_of(50)->head)->ptr)->used,
+			 stock_of(50)->batch);
 }
 
 static void test_fresh_slots_come_in_address_order(void **state)
@@ -177,12 +194,14 @@ static void take_all(size_t size)
 
 static void check_write(size_t size, size_t at)
 {
-	char *ptr;
+	char *ptr[8];
 
 	restart(64, 65536, 4);
-	ptr = alloc(size);
-	release(ptr);
-	ptr[at] = 'x';
+	for (int i = 0; i < 8; i++)
+		ptr[i] = alloc(size);
+	for (int i = 0; i < 8; i++)
+		release(ptr[i]);
+	ptr[0][at] = 'x';
 	assert_reports("was ", take_all(size));
 }
 
@@ -220,9 +239,12 @@ static void test_broken_rules_are_seen(void **state)
 	stock->limit -= 16;
 	assert_broken("K2", rooms_check());
 	stock->limit += 16;
-	stock->bound += 16 * MA_STOCK;
-	assert_broken("K2", rooms_check());
-	stock->bound -= 16 * MA_STOCK;
+	stock->bound -= MA_STOCK_FAR;
+	assert_broken("K3", rooms_check());
+	stock->bound += MA_STOCK_FAR;
+	stock->quiet_max = stock->quiet;
+	assert_broken("K3", rooms_check());
+	stock->quiet_max = 16;
 	*ma_stock_at(stock, stock->head) = *ma_stock_at(stock, stock->head + 16);
 	assert_broken("K1", rooms_check());
 	*ma_stock_at(stock, stock->head) = *ma_stock_at(stock, stock->head - 16);
@@ -237,6 +259,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, rooms_setup, rooms_teardown)
 		TEST(test_the_one_that_waited_longest_comes_first),
 		TEST(test_quiet_ones_stay),
+		TEST(test_none_is_quiet_at_first),
 		TEST(test_fresh_slots_come_in_address_order),
 		TEST(test_there_are_no_more_than_there_may_be),
 		TEST(test_compact_leaves_nothing_at_hand),
