@@ -81,7 +81,6 @@ void ma_instance_init(struct ma_instance *inst, const struct ma_instance_config 
 		.sparing = config->guard_sparing,
 		.cleaned = config->wait_sealed,
 	};
-	ma_random_init(&inst->larges.random, config->seed);
 	ma_heap_init(&inst->shared, inst, 0);
 }
 
@@ -192,6 +191,7 @@ static void *alloc_large(struct ma_heap *heap, const struct ma_request *req, boo
 		.align = ma_max(req->align, MA_ALIGN),
 		.zero = req->zero,
 		.tight = tight,
+		.random = &heap->random,
 	};
 
 	return ma_large_alloc(&heap->instance->larges, &large);
@@ -452,7 +452,6 @@ void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 	if (!inst->config.renewed)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */
-	ma_random_init(&inst->larges.random, 0);
 	ma_random_init(&inst->shared.random, 0);
 	if (heap != NULL)
 		ma_random_init(&heap->random, 0);

@@ -115,16 +115,13 @@ static void seal(struct ma_block *block, size_t size, uint64_t secret)
 	ma_unlock(&pool->lock);
 }
 
-/* Return: whether it was sealed: of two threads that end an object at once, one is told so. */
-static bool unseal(struct ma_block *block)
+static void unseal(struct ma_block *block)
 {
 	struct ma_pool *pool = ma_pool_of(block);
-	bool was;
 
 	ma_lock(&pool->lock);
-	was = atomic_exchange(&ma_large_of(block)->sealed, false);
+	atomic_store(&ma_large_of(block)->sealed, false);
 	ma_unlock(&pool->lock);
-	return was;
 }
 
 static ma_cold void report_twice(struct ma_block *block)
@@ -212,15 +209,22 @@ static void verify(struct ma_block *block)
 	block->zero = false;
 }
 
-/* A block that has waited, with guards or without as planned. */
-static struct ma_block *take_waiting(struct ma_larges *larges, const struct plan *plan)
+static struct ma_wanted wanted_of(const struct plan *plan)
 {
+	return (struct ma_wanted){plan->bare ? MA_WAIT_BARE : MA_WAIT_LARGE, plan->size,
+				  spare_of(plan->size)};
+}
+
+/* A block that has waited, as one of @n plans wants it: *@which. */
+static struct ma_block *take_waiting(struct ma_larges *larges, const struct plan *plans, size_t n,
+				     size_t *which)
+{
+	const struct ma_wanted wanted[2] = {wanted_of(&plans[0]), wanted_of(&plans[n - 1])};
 	struct ma_block *block;
 
-	if (plan->align != larges->pool->page)
+	if (plans->align != larges->pool->page)
 		return NULL;
-	block = ma_waitlist_take(larges->waitlist, plan->bare ? MA_WAIT_BARE : MA_WAIT_LARGE,
-				 plan->size, spare_of(plan->size));
+	block = ma_waitlist_take(larges->waitlist, wanted, n, which);
 	if (block == NULL)
 		return NULL;
 	if (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)
@@ -239,35 +243,39 @@ static struct ma_block *take_new(struct ma_larges *larges, const struct plan *pl
 	return ma_pool_alloc(larges->pool, &req);
 }
 
-/* Whether an object for which no block with guards had waited does without. */
-static bool is_spared(struct ma_larges *larges, const struct ma_large_request *req)
+/* Whether an object does without guards, unless a block that has them waits. */
+static bool is_spared(const struct ma_larges *larges, const struct ma_large_request *req)
 {
-	bool spared;
-
 	if (!larges->guarded || !larges->sparing || req->tight || req->size >= VERY_LARGE)
 		return false;
-	ma_lock(&larges->pool->lock);
-	spared = larges->nmade++ >= FIRST && ma_random_below(&larges->random, ONE_IN) != 0;
-	ma_unlock(&larges->pool->lock);
-	if (spared)
-		atomic_fetch_add_explicit(&larges->pool->unguarded, 1, memory_order_relaxed);
-	return spared;
+	return atomic_load_explicit(&larges->nmade, memory_order_relaxed) >= FIRST &&
+	       ma_random_below(req->random, ONE_IN) != 0;
 }
 
+static void count_made(struct ma_larges *larges, const struct plan *plan)
+{
+	atomic_fetch_add_explicit(&larges->nmade, 1, memory_order_relaxed);
+	if (plan->bare)
+		atomic_fetch_add_explicit(&larges->pool->unguarded, 1, memory_order_relaxed);
+}
+
+/* *plan is how its pages are to be used. */
 static struct ma_block *take_block(struct ma_larges *larges, const struct ma_large_request *req,
 				   struct plan *plan)
 {
+	struct plan plans[2] = {{.bare = false}, {.bare = true}};
+	size_t n = is_spared(larges, req) ? 2 : 1;
 	struct ma_block *block;
+	size_t which = n - 1;
 
-	if (!make_plan(larges, req, plan))
+	if (!make_plan(larges, req, &plans[0]) || !make_plan(larges, req, &plans[n - 1]))
 		return NULL;
-	block = take_waiting(larges, plan);
-	if (block == NULL && is_spared(larges, req)) {
-		plan->bare = true;
-		if (make_plan(larges, req, plan))
-			block = take_waiting(larges, plan);
-	}
-	return block != NULL ? block : take_new(larges, plan);
+	block = take_waiting(larges, plans, n, &which);
+	*plan = plans[which];
+	if (block != NULL)
+		return block;
+	count_made(larges, plan);
+	return take_new(larges, plan);
 }
 
 /* Where the object starts: a direct block is not aligned by itself. */
@@ -287,16 +295,6 @@ static size_t place(struct ma_block *block, const struct plan *plan,
 	return first - ma_block_addr(block);
 }
 
-static uint64_t next_secret(struct ma_larges *larges)
-{
-	uint64_t secret;
-
-	ma_lock(&larges->pool->lock);
-	secret = ma_random_next(&larges->random);
-	ma_unlock(&larges->pool->lock);
-	return secret;
-}
-
 /* The pages around the object; a direct one that is aligned may have several in front. */
 static void put_guards(struct ma_block *block, size_t back)
 {
@@ -308,7 +306,7 @@ static void put_guards(struct ma_block *block, size_t back)
 
 void *ma_large_alloc(struct ma_larges *larges, const struct ma_large_request *req)
 {
-	struct plan plan = {.bare = false};
+	struct plan plan;
 	struct ma_block *block = take_block(larges, req, &plan);
 	struct ma_large *large;
 
@@ -322,7 +320,7 @@ void *ma_large_alloc(struct ma_larges *larges, const struct ma_large_request *re
 	put_guards(block, plan.back);
 	if (!block->zero && (req->zero || req->tight))
 		memset(ma_large_ptr(block), 0, req->size);
-	seal(block, req->size, next_secret(larges));
+	seal(block, req->size, ma_random_next(req->random));
 	return ma_large_ptr(block);
 }
 
@@ -371,7 +369,7 @@ void *ma_large_resize(struct ma_larges *larges, struct ma_block *block, size_t s
 	/* It has grown to what has guards: copied once. */
 	if (large->bare && size >= VERY_LARGE)
 		return NULL;
-	(void)unseal(block);
+	unseal(block);
 	ma_canary_clear(end_of(block));
 	done = fit_guarded(block, large->offset + size + MA_CANARY);
 	seal(block, done ? size : large->requested, large->secret);
@@ -390,9 +388,28 @@ static unsigned purpose_of(const struct ma_large *large)
 	return large->bare ? MA_WAIT_BARE : MA_WAIT_LARGE;
 }
 
+/*
+ * No check looks at it any more; *@due: as ma_waitlist_retire_locked(). Return: whether it was
+ * live: of two threads that end an object at once, one is told so.
+ */
+static bool retire(struct ma_larges *larges, struct ma_block *block, bool *due)
+{
+	struct ma_large *large = ma_large_of(block);
+	bool was;
+
+	ma_lock(&larges->pool->lock);
+	was = atomic_exchange(&large->sealed, false);
+	if (was)
+		*due = ma_waitlist_retire_locked(larges->waitlist, block, purpose_of(large));
+	ma_unlock(&larges->pool->lock);
+	return was;
+}
+
 bool ma_large_free(struct ma_larges *larges, struct ma_block *block)
 {
-	if (!unseal(block)) {
+	bool due;
+
+	if (!retire(larges, block, &due)) {
 		report_twice(block);
 		return false;
 	}
@@ -401,7 +418,7 @@ bool ma_large_free(struct ma_larges *larges, struct ma_block *block)
 	block->zero = false;
 	if (larges->cleaned && block->size <= MA_WAIT_ZEROED && !ma_large_of(block)->tight)
 		clean(block);
-	return ma_waitlist_put(larges->waitlist, block, purpose_of(ma_large_of(block)));
+	return ma_waitlist_add(larges->waitlist, block) || due;
 }
 
 void ma_large_describe(struct ma_block *block, struct ma_violation *v)

@@ -54,15 +54,15 @@ struct ma_larges {
 	bool guarded;                 /* guard pages on both sides; fixed */
 	bool sparing;                 /* where there are many, not all have them; fixed */
 	bool cleaned;                 /* smaller ones are zeroed when freed, and verified; fixed */
-	uint64_t nmade;               /* objects for which no block had waited; pool lock */
-	struct ma_random random;      /* of secrets and guards; pool lock */
+	_Atomic uint64_t nmade;       /* objects for which no block had waited */
 };
 
 struct ma_large_request {
-	size_t size;  /* bytes, at most MA_REQUEST_MAX */
-	size_t align; /* a power of two */
-	bool zero;    /* it must read as zero */
-	bool tight;   /* its end against a guard, whatever its size */
+	size_t size;              /* bytes, at most MA_REQUEST_MAX */
+	size_t align;             /* a power of two */
+	bool zero;                /* it must read as zero */
+	bool tight;               /* its end against a guard, whatever its size */
+	struct ma_random *random; /* of secrets and guards; the caller's */
 };
 
 ma_inline struct ma_large *ma_large_of(struct ma_block *block)

@@ -36,7 +36,9 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 				   unsigned class_idx)
 {
 	struct ma_pool_request req = {size, 0, MA_BLOCK_SLAB};
-	struct ma_block *block = ma_waitlist_take(source->waitlist, class_idx, size, 0);
+	const struct ma_wanted wanted = {class_idx, size, 0};
+	size_t which;
+	struct ma_block *block = ma_waitlist_take(source->waitlist, &wanted, 1, &which);
 
 	if (block == NULL)
 		return ma_pool_alloc(source->pool, &req);

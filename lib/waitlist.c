@@ -8,9 +8,9 @@
 #include "report.h"
 #include "waitlist.h"
 
-/* Of large objects, one in so many bytes of the heap waits at most, and LEAST in a small one. */
+/* One in so many bytes of the heap waits at most, and LEAST in a small one. */
 #define PART 16
-#define LEAST ((size_t)512 * 1024)
+#define LEAST ((size_t)128 * 1024)
 
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed)
 {
@@ -27,7 +27,6 @@ static struct ma_block *take_at_locked(struct ma_waitlist *list, uint32_t i)
 
 	list->n--;
 	list->bytes -= block->size;
-	list->large -= list->entry[i].purpose >= MA_WAIT_TIGHT ? block->size : 0;
 	memmove(&list->entry[i], &list->entry[i + 1], (list->n - i) * sizeof(*list->entry));
 	return block;
 }
@@ -70,22 +69,10 @@ static bool release(struct ma_waitlist *list, struct ma_block *block)
 	return false;
 }
 
-/* Large objects: in a small heap not as many wait as may in a large one. */
-static bool is_too_much_locked(const struct ma_waitlist *list, const struct ma_waiting *more)
+/* In a small heap not as much waits as may in a large one. */
+static size_t most_of(const struct ma_waitlist *list)
 {
-	size_t most = ma_max(LEAST, list->mapped / PART);
-
-	return more->purpose > MA_WAIT_TIGHT && !list->sealed && list->large > 0 &&
-	       list->large + more->block->size > most;
-}
-
-static uint32_t oldest_large_locked(const struct ma_waitlist *list)
-{
-	uint32_t i = 0;
-
-	while (list->entry[i].purpose < MA_WAIT_TIGHT)
-		i++;
-	return i;
+	return list->sealed ? list->max : ma_min(list->max, ma_max(LEAST, list->mapped / PART));
 }
 
 /* The oldest, if one more would not fit beside it. */
@@ -93,18 +80,15 @@ static struct ma_block *make_room_locked(struct ma_waitlist *list, const struct 
 {
 	if (list->n == 0)
 		return NULL;
-	if (list->n == MA_WAITLIST || list->bytes + more->block->size > list->max)
-		return take_at_locked(list, 0);
-	if (is_too_much_locked(list, more))
-		return take_at_locked(list, oldest_large_locked(list));
-	return NULL;
+	if (list->n < MA_WAITLIST && list->bytes + more->block->size <= most_of(list))
+		return NULL;
+	return take_at_locked(list, 0);
 }
 
 static void append_locked(struct ma_waitlist *list, const struct ma_waiting *more)
 {
 	list->entry[list->n++] = *more;
 	list->bytes += more->block->size;
-	list->large += more->purpose >= MA_WAIT_TIGHT ? more->block->size : 0;
 }
 
 static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *block,
@@ -114,33 +98,23 @@ static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *blo
 	       (list->sealed && purpose > MA_WAIT_TIGHT && block->size > MA_WAIT_ZEROED);
 }
 
-/*
- * Under the pool's lock somebody may be looking at what was there: from then on nobody does.
- * Return: whether free pages have come of age.
- */
-static bool mark(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+bool ma_waitlist_retire_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	uint64_t now = ma_os_now_ms();
-	bool due;
-
-	ma_lock(&list->pool->lock);
-	due = ma_pool_is_due_locked(list->pool, now);
 	list->mapped = list->pool->regions.mapped;
 	block->kind = MA_BLOCK_RETIRED;
 	block->purpose = purpose;
-	ma_unlock(&list->pool->lock);
-	return due;
+	return list->pool->oldest != NULL && ma_pool_is_due_locked(list->pool, ma_os_now_ms());
 }
 
-bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
+bool ma_waitlist_add(struct ma_waitlist *list, struct ma_block *block)
 {
-	const struct ma_waiting more = {block, purpose};
-	bool due = mark(list, block, purpose);
+	const struct ma_waiting more = {block, block->purpose};
 	struct ma_block *old;
+	bool due = false;
 
 	if (block->size > list->max)
-		return release(list, block) || due;
-	if (is_sealed(list, block, purpose) && ma_guard_all(block))
+		return release(list, block);
+	if (is_sealed(list, block, block->purpose) && ma_guard_all(block))
 		block->zero = true;
 	do {
 		ma_lock(&list->lock);
@@ -153,28 +127,48 @@ bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned 
 	return due;
 }
 
-static struct ma_block *find_locked(struct ma_waitlist *list, unsigned purpose, size_t size,
-				    size_t spare)
+bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
-	for (uint32_t i = 0; i + 1 < list->n; i++)
-		if (list->entry[i].purpose == purpose && list->entry[i].block->size - size <= spare)
-			return take_at_locked(list, i);
+	bool due;
+
+	ma_lock(&list->pool->lock);
+	due = ma_waitlist_retire_locked(list, block, purpose);
+	ma_unlock(&list->pool->lock);
+	return ma_waitlist_add(list, block) || due;
+}
+
+static bool is_wanted(const struct ma_waiting *waiting, const struct ma_wanted *wanted)
+{
+	return waiting->purpose == wanted->purpose &&
+	       waiting->block->size - wanted->size <= wanted->spare;
+}
+
+/* The first purpose is preferred, whoever has waited longer. */
+static struct ma_block *find_locked(struct ma_waitlist *list, const struct ma_wanted *wanted,
+				    size_t n, size_t *which)
+{
+	for (*which = 0; *which < n; (*which)++)
+		for (uint32_t i = 0; i + 1 < list->n; i++)
+			if (is_wanted(&list->entry[i], &wanted[*which]))
+				return take_at_locked(list, i);
 	return NULL;
 }
 
-struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
-				  size_t spare)
+struct ma_block *ma_waitlist_take(struct ma_waitlist *list, const struct ma_wanted *wanted,
+				  size_t n, size_t *which)
 {
 	struct ma_block *block;
+	size_t found;
 
 	if (list->max == 0)
 		return NULL;
 	ma_lock(&list->lock);
-	block = find_locked(list, purpose, size, spare);
+	block = find_locked(list, wanted, n, &found);
 	ma_unlock(&list->lock);
 	if (block == NULL)
 		return NULL;
-	if (!is_sealed(list, block, purpose) || !block->guarded)
+	*which = found;
+	if (!is_sealed(list, block, wanted[found].purpose) || !block->guarded)
 		return block;
 	if (!ma_guard_lift(block)) {
 		(void)release(list, block);

@@ -50,31 +50,45 @@ struct ma_waitlist {
 	unsigned nsmall;       /* purposes below it are slabs of many slots; fixed */
 	uint32_t n;            /* W1 */
 	size_t bytes;          /* W2 */
-	size_t large;          /* bytes of large objects among them */
 	_Atomic size_t mapped; /* bytes of the pool, when it was looked at last */
 	struct ma_waiting entry[MA_WAITLIST];
+};
+
+/* What a block is wanted for. */
+struct ma_wanted {
+	unsigned purpose;
+	size_t size;  /* bytes at least */
+	size_t spare; /* bytes that it may have beyond that */
 };
 
 /** ma_waitlist_init() - nobody waits. */
 void ma_waitlist_init(struct ma_waitlist *list, struct ma_pool *pool, size_t max, bool sealed);
 
 /**
- * ma_waitlist_put() - an allocated block starts to wait, or goes back to the pool at once
+ * ma_waitlist_retire_locked() - an allocated block is of use to nobody; it is added next
  *
+ * Who looks at blocks holds the pool's lock, and no longer looks into this one.
+ *
+ * Locks: the pool's, the caller's.
  * Return: true when free pages of the pool have come of age (ma_pool_free()).
  */
+bool ma_waitlist_retire_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose);
+
+/** ma_waitlist_add() - a retired block starts to wait, or goes back at once. Return: the same. */
+bool ma_waitlist_add(struct ma_waitlist *list, struct ma_block *block);
+
+/** ma_waitlist_put() - both. Return: the same. */
 bool ma_waitlist_put(struct ma_waitlist *list, struct ma_block *block, unsigned purpose);
 
 /**
- * ma_waitlist_take() - a block that waits for this purpose
- * @size:   bytes at least
- * @spare:  bytes that it may have beyond that
+ * ma_waitlist_take() - a block that waits for one of @n purposes
+ * @which:  the purpose that it is for
  *
  * Its contents are as they were left, or zero when block->zero says so; guards as they were left.
  * Return: the block, kind as before, rider as it was left; NULL when there is none.
  */
-struct ma_block *ma_waitlist_take(struct ma_waitlist *list, unsigned purpose, size_t size,
-				  size_t spare) ma_must_check;
+struct ma_block *ma_waitlist_take(struct ma_waitlist *list, const struct ma_wanted *wanted,
+				  size_t n, size_t *which) ma_must_check;
 
 /** ma_waitlist_flush() - all go back to the pool. */
 void ma_waitlist_flush(struct ma_waitlist *list);

@@ -16,7 +16,7 @@ static const char *check_locked(const struct ma_waitlist *list)
 				return "W1 each waits once";
 		bytes += block->size;
 	}
-	if (bytes != list->bytes || bytes > list->max || list->large > bytes)
+	if (bytes != list->bytes || bytes > list->max)
 		return "W2 bytes is the sum, within the bound";
 	return NULL;
 }

@@ -582,7 +582,7 @@ static void test_options_apply(void **state)
 	assert_true(scenario_passes("option init", "init=5m"));
 	assert_true(scenario_passes("the limit holds", "limit=4m"));
 	assert_true(scenario_passes("the limit holds", "nonsense:limit=4m:fit=worst"));
-	assert_true(scenario_passes("best fit is used", "fit=best:init=4m:quarantine=0"));
+	assert_true(scenario_passes("best fit is used", "fit=best:init=4m:quarantine_size=0"));
 	assert_true(scenario_passes("freed slots are used again soon", "quarantine=0"));
 	assert_false(scenario_output("freed slots are used again soon", "quarantine=100",
 				     STDERR_FILENO, text, sizeof(text)));

@@ -20,7 +20,7 @@ static int setup(void **state)
 
 static char *make(size_t size, size_t align, bool tight)
 {
-	const struct ma_large_request req = {.size = size, .align = align, .tight = tight};
+	const struct ma_large_request req = {size, align, false, tight, &rooms.a->random};
 	char *ptr = ma_large_alloc(&rooms.inst.larges, &req);
 
 	assert_non_null(ptr);
@@ -106,7 +106,7 @@ static void test_resizing(void **state)
 /* What waited serves again, and calloc's promise holds on it. */
 static void test_what_waited_serves_again(void **state)
 {
-	const struct ma_large_request zeroed = {.size = 100000, .align = 16, .zero = true};
+	const struct ma_large_request zeroed = {100000, 16, true, false, &rooms.a->random};
 	char *first = make(110000, 16, false);
 	char *second = make(110000, 16, false);
 	char *again;
@@ -124,11 +124,12 @@ static void test_what_waited_serves_again(void **state)
 /* Zeroed when freed, and looked at before they serve again. */
 static void test_cleaned_objects(void **state)
 {
-	struct ma_large_request req = {.size = 100000, .align = 16};
+	struct ma_large_request req = {100000, 16, false, false, &rooms.a->random};
 	char *first, *second;
 
 	(void)state;
 	rooms.inst.larges.cleaned = true;
+	rooms.inst.waitlist.sealed = true;
 	first = make(110000, 16, false);
 	second = make(110000, 16, false);
 	end(first);

@@ -12,7 +12,7 @@ static struct ma_pool *pool;
 
 static void *large(size_t size, size_t align, bool zero)
 {
-	const struct ma_large_request req = {size, align, zero, false};
+	const struct ma_large_request req = {size, align, zero, false, &rooms.a->random};
 
 	return ma_large_alloc(&rooms.inst.larges, &req);
 }

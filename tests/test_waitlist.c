@@ -53,7 +53,9 @@ static struct ma_block *put(size_t npages, unsigned purpose)
 
 static struct ma_block *take(unsigned purpose, size_t npages, size_t spare)
 {
-	struct ma_block *taken = ma_waitlist_take(&list, purpose, npages * PAGE, spare * PAGE);
+	const struct ma_wanted wanted = {purpose, npages * PAGE, spare * PAGE};
+	size_t which;
+	struct ma_block *taken = ma_waitlist_take(&list, &wanted, 1, &which);
 
 	if (taken != NULL)
 		taken->kind = MA_BLOCK_LARGE;
@@ -107,25 +109,41 @@ static void test_bytes_to_spare(void **state)
 }
 
 /* W2: the oldest make room; what is too large does not wait at all. */
-static void test_no_more_bytes_than_may(void **state)
+static void check_bytes(uint32_t n)
 {
-	(void)state;
 	for (unsigned i = 0; i < 40; i++) {
 		(void)put(5, i);
 		assert_in_range(list.bytes, 1, MAX);
 	}
-	assert_int_equal(list.n, 12);
-	assert_int_equal(list.entry[0].purpose, 28);
+	assert_int_equal(list.n, n);
+	assert_int_equal(list.entry[0].purpose, 40 - n);
 	(void)put(65, 99);
-	assert_int_equal(list.n, 12);
-	assert_int_equal(list.entry[11].purpose, 39);
+	assert_int_equal(list.n, n);
+	assert_int_equal(list.entry[n - 1].purpose, 39);
+}
+
+static void test_no_more_bytes_than_may(void **state)
+{
+	(void)state;
+	assert_true(ma_pool_reserve(pool, 16 * MAX));
+	check_bytes(12);
+}
+
+/* A small heap keeps less, unless all that waits is to be out of reach. */
+static void test_less_in_a_small_heap(void **state)
+{
+	(void)state;
+	check_bytes(6);
+	ma_waitlist_flush(&list);
+	start(MAX, true);
+	check_bytes(12);
 }
 
 /* W1 */
 static void test_no_more_than_there_is_room_for(void **state)
 {
 	(void)state;
-	start((size_t)1 << 30, false);
+	start((size_t)1 << 30, true);
 	for (unsigned i = 0; i < MA_WAITLIST + 10; i++)
 		(void)put(1, i);
 	assert_int_equal(list.n, MA_WAITLIST);
@@ -241,6 +259,7 @@ int main(void)
 		TEST(test_the_oldest_that_fits),
 		TEST(test_bytes_to_spare),
 		TEST(test_no_more_bytes_than_may),
+		TEST(test_less_in_a_small_heap),
 		TEST(test_no_more_than_there_is_room_for),
 		TEST(test_nothing_waits_where_nothing_may),
 		TEST(test_sealed),
