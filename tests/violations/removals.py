@@ -131,8 +131,8 @@ REMOVALS = [
     # ---- later use of what was freed ----
     Removal(
         "quarantine", HEAP, "\tif (heap->quarantine.cap > 0) {\n", "\tif (heap->quarantine.cap > 64) {\n",
-        also=[("lib/stock.c", "\tstock->quiet = (uint32_t)ma_min(config->quiet, ma_max(entries / 2, 1));\n",
-               "\tstock->quiet = 0;\n")],
+        also=[("lib/stock.c", "\tstock->quiet_max = (uint16_t)ma_min(config->quiet, ma_max(entries / 2, 1));\n",
+               "\tstock->quiet_max = 0;\n")],
         tests=["test_heap/test_quarantined_slots_wait", "test_stock/test_quiet_ones_stay"],
         cases=["memory comes back at once, 24 bytes"]),
     Removal(
@@ -141,7 +141,7 @@ REMOVALS = [
         cases=["memory comes back at once, 200000 bytes"]),
     Removal(
         "freed large objects are inaccessible", WAITLIST,
-        "\tif (is_sealed(list, block, purpose) && ma_guard_all(block))\n\t\tblock->zero = true;\n", "",
+        "\tif (is_sealed(list, block, block->purpose) && ma_guard_all(block))\n\t\tblock->zero = true;\n", "",
         tests=["test_waitlist"],
         profile="strict"),
     Removal(
@@ -160,7 +160,7 @@ REMOVALS = [
         tests=["test_heap/test_a_grown_object_does_not_show_its_old_canary"]),
     Removal(
         "no old canary in a large object", LARGE,
-        "\t(void)unseal(block);\n\tma_canary_clear(end_of(block));\n", "\t(void)unseal(block);\n",
+        "\tunseal(block);\n\tma_canary_clear(end_of(block));\n", "\tunseal(block);\n",
         tests=["test_heap/test_a_grown_object_does_not_show_its_old_canary"]),
 
     # ---- guards ----
