@@ -3,6 +3,9 @@
 /* However small the bytes: one that is ready, one that waits, and room for another. */
 #define LEAST 3
 
+/* Entries that come first. */
+#define FEW 2
+
 const struct ma_stock ma_stock_none;
 
 static void set_bound(struct ma_stock *stock)
@@ -31,7 +34,8 @@ void ma_stock_init(struct ma_stock *stock, const struct ma_stock_config *config,
 	size_t part = ma_max(entries / 4, 1);
 
 	stock->room = (uint16_t)entries;
-	stock->batch = (uint16_t)part;
+	stock->batch = (uint16_t)ma_min(part, FEW);
+	stock->batch_max = (uint16_t)part;
 	stock->quiet_max = (uint16_t)ma_min(config->quiet, ma_max(entries / 2, 1));
 	set_bound(stock);
 	stock->last = (uint32_t)(slot - MA_CANARY);

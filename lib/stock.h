@@ -46,7 +46,8 @@ struct ma_stock {
 	uint32_t last;       /* bytes of a slot, less its canary; fixed */
 	struct ma_fill fill; /* what of a slot is zero (S6); fixed */
 	uint16_t room;       /* entries, at most; fixed */
-	uint16_t batch;      /* entries that come at once; fixed */
+	uint16_t batch;      /* entries that come at once: few at first, twice as many each time */
+	uint16_t batch_max;  /* fixed */
 	uint16_t quiet;      /* entries */
 	uint16_t quiet_max;  /* fixed */
 	uint8_t class_idx;   /* fixed */

@@ -161,6 +161,7 @@ static void take_from(struct ma_slab *slab, struct ma_stock *stock)
 		idx[n] = ma_slab_take(slab);
 		ma_slab_set_phase(slab, idx[n++], MA_SLOT_RETIRED);
 	}
+	stock->batch = (uint16_t)ma_min(stock->batch * 2, stock->batch_max);
 	while (n-- > 0)
 		ma_stock_push(stock, ma_slab_slot_ptr(slab, idx[n]), next_secret(slab, idx[n]));
 }
