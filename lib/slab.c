@@ -70,12 +70,14 @@ static void set_arrays(struct ma_slab *slab, char *beside, const struct layout *
 }
 
 /* Generations start anywhere, so that those of an earlier slab in this place do not come again. */
-static void set_states(struct ma_slab *slab, size_t nstates, struct ma_random *random)
+static void set_states(char *states, size_t size, struct ma_random *random)
 {
 	unsigned life = (unsigned)ma_random_next(random) & MA_SLOT_LIVES;
+	uint64_t four = (life | MA_SLOT_ORIGIN | MA_SLOT_FREE) * (UINT64_MAX / UINT16_MAX);
 
-	for (uint32_t i = 0; i < nstates; i++)
-		ma_slab_store(slab, i, life | MA_SLOT_ORIGIN | MA_SLOT_FREE);
+	/* Nobody sees the slab so far. */
+	for (size_t at = 0; at < size; at += sizeof(four))
+		memcpy(states + at, &four, sizeof(four));
 }
 
 struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned class_idx,
@@ -116,7 +118,7 @@ struct ma_slab *ma_slab_create(const struct ma_slab_source *source, unsigned cla
 	slab->where = (uintptr_t)beside |
 		      ma_random_below(source->random, (size_t)1 << MA_SLAB_SECRET_BITS)
 			      << MA_SLAB_ADDR_BITS;
-	set_states(slab, nstates_of(size + guard, slot), source->random);
+	set_states(beside, l.vacant, source->random);
 	if (policy->shuffled)
 		shuffle(slab, source->random);
 	return slab;
