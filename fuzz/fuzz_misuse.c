@@ -1,0 +1,386 @@
+/*
+ * Property: whatever the program does wrong with its memory is told at once and by its name, once,
+ * and nothing else comes of it: what was right before stays so, and what is done right is never
+ * told. The model knows what each misuse is; a verdict that is missing, late or another one fails.
+ *
+ * Reports return here (on_violation=report). The bytes are those of fuzz_heap, but for operations
+ * from 0xe0 on: README.md has the table.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "os_fake.h"
+#include "report.h"
+#include "steps.h"
+#include "sweep.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NSTALE 16
+
+/* A pointer whose object has been freed. */
+struct stale {
+	char *ptr;
+	size_t size;
+	unsigned inst;
+	bool fresh; /* nothing was done since */
+};
+
+struct misuse {
+	struct world w;
+	struct stale stale[NSTALE]; /* the youngest last */
+};
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+/* Which of the reports, told apart by their first words, is due; NULL: none. */
+struct verdict {
+	const char *kind, *or_kind;
+};
+
+static bool is_told(const char *text, const char *kind)
+{
+	const char *at = strstr(text, "memalloc: ");
+
+	return kind != NULL && at != NULL &&
+	       strncmp(at + strlen("memalloc: "), kind, strlen(kind)) == 0;
+}
+
+/* Reports that were written: each has one line with its thread. */
+static size_t count_reports(const char *text)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, "memalloc:   thread ")) != NULL) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+static void expect(struct verdict due)
+{
+	const char *text = os_fake_written();
+	size_t n = count_reports(text);
+
+	SAY("%s", text);
+	if (due.kind == NULL && n > 0)
+		model_fail("misuse", "M1 nothing is told where nothing is wrong");
+	if (due.kind != NULL && n == 0)
+		model_fail("misuse", "M2 what is wrong is told at once");
+	if (n > 1)
+		model_fail("misuse", "M3 what is wrong is told once");
+	if (due.kind != NULL && !is_told(text, due.kind) && !is_told(text, due.or_kind))
+		model_fail("misuse", "M4 what is wrong is told by its name");
+	os_fake_forget();
+}
+
+/* ---- entries that take a pointer ------------------------------------------------------------- */
+
+enum entry { FREE, REALLOC, USABLE, NENTRIES };
+
+static const char *const rejects[NENTRIES] = {"invalid free", "bad realloc", "bad usable size"};
+
+/* Return: what realloc gave. */
+static void *give(struct misuse *m, enum entry entry, unsigned inst, void *ptr)
+{
+	struct world *w = &m->w;
+
+	SAY("entry %u of instance %u: %p\n", (unsigned)entry, inst, ptr);
+	if (entry == FREE)
+		ma_heap_free(&w->instance[inst], w->heap[inst][w->thread], ptr);
+	else if (entry == USABLE)
+		(void)ma_heap_usable_size(&w->instance[inst], ptr);
+	else if (world_heap(w, inst) != NULL)
+		return ma_heap_realloc(w->heap[inst][w->thread], ptr, 100);
+	return NULL;
+}
+
+/* A pointer that starts no live object of the instance. Without a heap nobody can call realloc. */
+static void give_bad(struct misuse *m, enum entry entry, unsigned inst, void *ptr,
+		     struct verdict due)
+{
+	if (entry == REALLOC && world_heap(&m->w, inst) == NULL)
+		return;
+	os_fake_forget();
+	if (give(m, entry, inst, ptr) != NULL)
+		model_fail("misuse", "M5 nothing comes of what is wrong");
+	expect(due);
+}
+
+static enum entry read_entry(struct misuse *m)
+{
+	return (enum entry)(input_byte(&m->w.in) % NENTRIES);
+}
+
+/* ---- pointers -------------------------------------------------------------------------------- */
+
+/* The live object that holds an address, its canary included; NULL: none does. */
+static const struct model_object *holder(const struct misuse *m, const char *at)
+{
+	for (unsigned i = 0; i < MODEL_NOBJECTS; i++) {
+		const struct model_object *o = &m->w.model.object[i];
+
+		if (o->ptr != NULL && (uintptr_t)at - (uintptr_t)o->ptr < o->size + MA_CANARY)
+			return o;
+	}
+	return NULL;
+}
+
+static struct model_object *read_object(struct misuse *m)
+{
+	struct model_object *o = &m->w.model.object[input_byte(&m->w.in) % MODEL_NOBJECTS];
+
+	return o->ptr != NULL ? o : NULL;
+}
+
+static void note_stale(struct misuse *m, const struct model_object *was)
+{
+	memmove(&m->stale[0], &m->stale[1], (NSTALE - 1) * sizeof(*m->stale));
+	m->stale[NSTALE - 1] = (struct stale){(char *)was->ptr, was->size, was->owner, true};
+}
+
+/* Nothing has come of the memory of what was freed, which the OS has not got back either. */
+static bool is_certain(const struct misuse *m, const struct stale *s)
+{
+	const struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)s->ptr);
+
+	return s->fresh && block != NULL && !(block->free && block->zero);
+}
+
+static void do_stale(struct misuse *m)
+{
+	const struct stale *s = &m->stale[input_byte(&m->w.in) % NSTALE];
+	enum entry entry = read_entry(m);
+	bool certain = is_certain(m, s);
+	struct verdict due = {rejects[entry], NULL};
+
+	if (s->ptr == NULL || !m->w.exists[s->inst] || holder(m, s->ptr) != NULL)
+		return;
+	if (entry == FREE)
+		due = (struct verdict){"double free", certain ? NULL : "invalid free"};
+	give_bad(m, entry, s->inst, s->ptr, due);
+}
+
+/* Somewhere in a live object, or right behind it, in its canary. */
+static void do_interior(struct misuse *m)
+{
+	const struct model_object *o = read_object(m);
+	enum entry entry = read_entry(m);
+	size_t at = input_short(&m->w.in);
+
+	if (o == NULL)
+		return;
+	at = 1 + at % (o->size + MA_CANARY - 1);
+	give_bad(m, entry, o->owner, o->ptr + at, (struct verdict){rejects[entry], NULL});
+}
+
+/* Not memory of the allocator's. */
+static void do_foreign(struct misuse *m)
+{
+	static char data[64];
+	char local[64];
+	unsigned which = input_byte(&m->w.in);
+	enum entry entry = read_entry(m);
+	const struct model_object *o = read_object(m);
+	uintptr_t places[8] = {(uintptr_t)data,  (uintptr_t)local,   1, 4096, (uintptr_t)m + 128,
+			       UINTPTR_MAX - 15, (uintptr_t)1 << 47, 0};
+
+	places[7] = (o != NULL ? (uintptr_t)o->ptr : 16) ^ (uintptr_t)1 << 60;
+	give_bad(m, entry, m->w.inst, (void *)places[which % 8],
+		 (struct verdict){rejects[entry], NULL});
+}
+
+/* To the other instance. */
+static void do_wrong_pool(struct misuse *m)
+{
+	const struct model_object *o = read_object(m);
+	enum entry entry = read_entry(m);
+
+	if (o != NULL && m->w.exists[1])
+		give_bad(m, entry, 1 - o->owner, o->ptr, (struct verdict){"wrong pool", NULL});
+}
+
+/* ---- writes ---------------------------------------------------------------------------------- */
+
+/* Bytes behind an object that are its canary's: of a tight one, as many as there is place for. */
+static size_t canary_bytes(const struct misuse *m, const struct model_object *o)
+{
+	struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)o->ptr);
+
+	if (block->kind == MA_BLOCK_LARGE && ma_large_of(block)->tight)
+		return (size_t)(-(uintptr_t)(o->ptr + o->size) & (MA_ALIGN - 1));
+	return MA_CANARY;
+}
+
+/* Behind the requested bytes; told by whatever comes next, even by a look at all. */
+static void do_overflow(struct misuse *m)
+{
+	struct model_object *o = read_object(m);
+	unsigned how = input_byte(&m->w.in);
+	unsigned bits = input_byte(&m->w.in) | 1u << (how & 7);
+	size_t n = o != NULL ? canary_bytes(m, o) : 0;
+	size_t at = n > 0 ? (how >> 3 & 7) % n : 0;
+	struct verdict due = {"heap overflow", at > 0 ? "heap underflow" : NULL};
+
+	if (n == 0)
+		return;
+	os_fake_forget();
+	SAY("byte %zu behind %p, %zu bytes\n", at, (void *)o->ptr, o->size);
+	o->ptr[o->size + at] ^= (unsigned char)bits;
+	if (how >> 6 == 0)
+		ma_sweep_report(&m->w.instance[o->owner], m->w.heap[o->owner][m->w.thread]);
+	else
+		(void)give(m, USABLE, o->owner, o->ptr);
+	expect(due);
+}
+
+/* Whether the OS and the slab promise that byte @at of what was there is zero until it is reused. */
+static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t at)
+{
+	const struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)s->ptr);
+	const struct ma_slab *slab;
+	size_t offset, in_slot;
+
+	if (block == NULL || block->kind != MA_BLOCK_SLAB)
+		return false;
+	slab = ma_slab_of((struct ma_block *)(uintptr_t)block);
+	offset = (size_t)(s->ptr + at - ma_slab_base(slab));
+	in_slot = offset % slab->slot;
+	if (offset / slab->slot >= slab->nslots)
+		return false;
+	return slab->slot <= m->w.config[s->inst].slab.fill_max || in_slot < MA_ALIGN ||
+	       in_slot >= slab->slot - MA_ALIGN;
+}
+
+/* Into memory that was freed: a look at all tells. */
+static void do_stale_write(struct misuse *m)
+{
+	const struct stale *s = &m->stale[input_byte(&m->w.in) % NSTALE];
+	size_t at = input_short(&m->w.in);
+	struct ma_damage damage;
+
+	if (s->ptr == NULL || s->size == 0 || !m->w.exists[s->inst])
+		return;
+	at %= s->size;
+	if (holder(m, s->ptr + at) != NULL || !must_stay_zero(m, s, at))
+		return;
+	SAY("byte %zu of %p, freed\n", at, (void *)s->ptr);
+	s->ptr[at] ^= 0x55;
+	damage = ma_sweep(&m->w.instance[s->inst], 0);
+	if (damage.block == NULL && m->w.exists[1 - s->inst])
+		damage = ma_sweep(&m->w.instance[1 - s->inst], 0);
+	if (damage.block == NULL)
+		model_fail("misuse", "M2 what is wrong is told at once");
+	s->ptr[at] ^= 0x55;
+}
+
+/* A size or an alignment is claimed that is not the object's; it is freed all the same. */
+static void do_claim(struct misuse *m)
+{
+	struct model_object *o = read_object(m);
+	unsigned how = input_byte(&m->w.in);
+	size_t more = 1 + input_byte(&m->w.in);
+	struct ma_request claim = {.size = SIZE_MAX, .align = 1};
+	struct verdict due = {"size mismatch", NULL};
+	unsigned inst;
+	void *ptr;
+
+	if (o == NULL)
+		return;
+	if (how & 1) {
+		claim.size = how & 2 && o->size >= more ? o->size - more : o->size + more;
+	} else {
+		due.kind = "alignment mismatch";
+		claim.align = how & 2 ? more | 3 : ((uintptr_t)o->ptr & -(uintptr_t)o->ptr) * 2;
+	}
+	ptr = o->ptr;
+	inst = o->owner;
+	SAY("claim of %zu bytes, alignment %zu: %p\n", claim.size, claim.align, ptr);
+	os_fake_forget();
+	note_stale(m, o);
+	model_remove(&m->w.model, (unsigned)(o - m->w.model.object));
+	ma_heap_free_sized(&m->w.instance[inst], m->w.heap[inst][m->w.thread], ptr, &claim);
+	expect(due);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static void do_thread_exit(struct world *w)
+{
+	struct ma_heap **heap = &w->heap[w->inst][w->thread];
+
+	if (*heap != NULL)
+		ma_heap_release(*heap);
+	*heap = NULL;
+}
+
+static void do_free(struct misuse *m)
+{
+	unsigned slot = input_byte(&m->w.in) % MODEL_NOBJECTS;
+
+	if (m->w.model.object[slot].ptr == NULL)
+		return;
+	note_stale(m, &m->w.model.object[slot]);
+	steps_free(&m->w, slot, (m->w.thread + input_byte(&m->w.in)) % WORLD_NTHREADS);
+}
+
+static void do_other(struct misuse *m, unsigned which)
+{
+	struct world *w = &m->w;
+
+	if (which >= 24) {
+		w->bank = which - 24;
+	} else if (which < 3) {
+		w->thread = which;
+	} else if (which == 3) {
+		world_open(w);
+		w->inst = 1 - w->inst;
+	} else if (which == 4) {
+		do_thread_exit(w);
+	} else if (which == 5) {
+		ma_heap_compact(&w->instance[w->inst], w->heap[w->inst][w->thread]);
+	} else if (which < 9) {
+		do_free(m);
+	} else {
+		static void (*const ops[])(struct misuse *) = {
+			do_stale,    do_interior,    do_foreign, do_wrong_pool,
+			do_overflow, do_stale_write, do_claim,
+		};
+
+		ops[(which - 9) % (sizeof(ops) / sizeof(*ops))](m);
+	}
+}
+
+static void step(struct misuse *m)
+{
+	unsigned op = input_byte(&m->w.in);
+	bool frees = op >= 0xe0 + 6 && op < 0xe0 + 9;
+
+	if (!frees && op < 0xe0 + 9)
+		for (unsigned i = 0; i < NSTALE; i++)
+			m->stale[i].fresh = false;
+	os_fake_forget();
+	if (steps_object(&m->w, op))
+		expect((struct verdict){NULL, NULL});
+	else
+		do_other(m, op % 32);
+	world_check(&m->w);
+	if (count_reports(os_fake_written()) > 0)
+		model_fail("misuse", "M1 nothing is told where nothing is wrong");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct ma_report_config config = {.action = MA_ON_REPORT};
+	static struct misuse m;
+
+	memset(&m, 0, sizeof(m));
+	ma_report_configure(&config);
+	if (!world_init(&m.w, data, size))
+		return 0;
+	while (!input_done(&m.w.in))
+		step(&m);
+	world_fini(&m.w);
+	return 0;
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Write the named seeds of the misuse target: fuzz/seeds_misuse.py corpus/misuse
+
+The format of the bytes is described in fuzz/README.md.
+"""
+
+import pathlib
+import sys
+
+from seeds import HARDENED, aligned, header, malloc, run
+
+OTHER, EXIT, COMPACT, PUT, STALE = 3, 4, 5, 6, 9
+ENTRIES = range(3)
+SIZES = [0, 1, 8, 24, 40, 56, 100, 248, 249, 600, 1000, 1016, 1017, 3000, 20000, 32760, 40000, 300032]
+
+
+def do(which, *operands):
+    return [0xe0 + which, *operands]
+
+
+def cat(parts):
+    return [byte for part in parts for byte in part]
+
+
+def end(slot, thread=0):
+    return do(PUT, slot, thread)
+
+
+def stale(back, entry):
+    """back: 15 is the pointer that was freed last."""
+    return do(STALE, back, entry)
+
+
+def short(at):
+    return [at & 255, at >> 8 & 255]
+
+
+def interior(slot, entry, at):
+    return do(STALE + 1, slot, entry, *short(at))
+
+
+def foreign(which, entry, slot):
+    return do(STALE + 2, which, entry, slot)
+
+
+def wrong_pool(slot, entry):
+    return do(STALE + 3, slot, entry)
+
+
+def overflow(slot, at, bits, sweep):
+    return do(STALE + 4, slot, at << 3 | (0 if sweep else 64), bits)
+
+
+def stale_write(back, at):
+    return do(STALE + 5, back, *short(at))
+
+
+def claim(slot, how, more):
+    return do(STALE + 6, slot, how, more)
+
+
+def everything(n):
+    """Each misuse once, with objects of n bytes."""
+    return (cat(malloc(i, n) for i in range(8)) +
+            cat(overflow(i, i, 0xff, i % 2) for i in range(8)) +
+            cat(interior(2, e, at) for e in ENTRIES for at in (0, 7, n // 2, n)) +
+            cat(foreign(w, e, 3) for e in ENTRIES for w in range(8)) +
+            end(0) + cat(stale(15, e) for e in ENTRIES) +
+            cat(stale_write(15, at) for at in (0, 5, n // 2, max(n, 1) - 1)) +
+            end(1, 1) + cat(stale(15, e) for e in ENTRIES) + malloc(9, n) +
+            cat(stale(b, e) for e in ENTRIES for b in (14, 15)) + stale_write(14, 3) +
+            claim(4, 1, 7) + claim(5, 3, 0) + claim(6, 0, 0) + claim(7, 2, 4) + stale(15, 0) +
+            do(OTHER) + malloc(10, n) + cat(wrong_pool(s, e) for s in (2, 10) for e in ENTRIES) +
+            end(10) + stale(15, 0) + do(EXIT) + stale(15, 0) + do(OTHER) + do(EXIT) +
+            end(2) + stale(15, 0) + do(COMPACT) + stale(15, 0) + stale_write(15, 1))
+
+
+SEEDS = {f'everything-{n}': header(waits=1 + i % 2) + everything(n) for i, n in enumerate(SIZES)}
+SEEDS.update({f'{word}-{n}': header(seed=bits) + everything(n)
+              for word, bits in HARDENED.items() for n in (24, 1000, 40000)})
+SEEDS.update({
+    'aligned': header() + cat(aligned(i, 4 + i, 100) + overflow(i, 0, 1, 0) for i in range(16)),
+    'a-slab-is-full': header() + run(0, 64, 100) + cat(end(i) + stale(15, 0) for i in range(64)),
+    'nothing-was-freed': header() + stale(0, 0) + stale_write(0, 0) + malloc(0, 10),
+})
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in SEEDS.items():
+        (folder / name).write_bytes(bytes(data))
+    print(f'{len(SEEDS)} seeds in {folder}')
+
+
+if __name__ == '__main__':
+    main()
