@@ -10,6 +10,7 @@
 #include "decay.h"
 #include "os.h"
 #include "os_fake.h"
+#include "remote.h"
 #include "steps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -60,11 +61,17 @@ static void do_reserve(struct world *w)
 		model_fail("world", "W1 a request is refused only for a reason");
 }
 
-/* What a fork does to the one that forks; the other threads stay, which must not matter. */
+/*
+ * What a fork does to the one that forks. The other threads stay, which must not matter once they
+ * have told what they had freed: a child's others would never tell.
+ */
 static void do_fork(struct world *w)
 {
 	struct ma_instance *inst = &w->instance[w->inst];
 
+	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
+		if (w->heap[w->inst][t] != NULL)
+			ma_remote_deliver(w->heap[w->inst][t]);
 	ma_instance_lock(inst);
 	ma_instance_unlock(inst);
 	ma_instance_forked(inst, w->heap[w->inst][w->thread]);

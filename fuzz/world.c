@@ -163,7 +163,7 @@ struct tally {
 static void tally_slab(struct tally *tally, const struct ma_slab *slab)
 {
 	for (uint32_t i = 0; i < slab->nslots; i++) {
-		if (ma_slab_state(slab, i) != 'l')
+		if (!ma_slot_is_live(ma_slab_load(slab, i)))
 			continue;
 		tally->bytes += slab->slot - MA_CANARY -
 				ma_slab_slack(slab, i, ma_slab_load(slab, i));

@@ -41,19 +41,24 @@ static const char *check_live(const struct ma_slab *slab, uint32_t idx, unsigned
 	return NULL;
 }
 
-static bool was_handed_out(const struct ma_slab *slab, uint32_t idx)
+static uint32_t order_of(const struct ma_slab *slab, uint32_t idx)
 {
-	uint32_t order = idx >= slab->start ? idx - slab->start : idx + slab->nslots - slab->start;
+	return idx >= slab->start ? idx - slab->start : idx + slab->nslots - slab->start;
+}
 
-	return order < slab->fresh;
+/* The slot that is handed out as the @order-th. */
+static uint32_t idx_of(const struct ma_slab *slab, uint32_t order)
+{
+	uint32_t idx = slab->start + order;
+
+	return idx >= slab->nslots ? idx - slab->nslots : idx;
 }
 
 static const char *check_contents(const struct ma_slab *slab, uint32_t idx, unsigned state)
 {
 	if (ma_slot_is_live(state))
 		return check_live(slab, idx, state);
-	if (ma_slot_phase(state) == MA_SLOT_LEAVING || !was_handed_out(slab, idx) ||
-	    is_filled(slab, ma_slab_slot_ptr(slab, idx)))
+	if (ma_slot_phase(state) == MA_SLOT_LEAVING || is_filled(slab, ma_slab_slot_ptr(slab, idx)))
 		return NULL;
 	return "S6 free and retired slots are zero";
 }
@@ -66,8 +71,6 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 
 	if (ma_slot_phase(state) > MA_SLOT_LOST)
 		return "S4 states are free, retired, remote or live";
-	if (ma_slot_phase(state) != MA_SLOT_FREE && !was_handed_out(slab, idx))
-		return "S2 slots in use were handed out";
 	broken = check_contents(slab, idx, state);
 	if (broken != NULL && ma_slab_load(slab, idx) == state)
 		return broken;
@@ -78,15 +81,40 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 	return NULL;
 }
 
+/* Slots that were handed out, and then those that were not. */
+static const char *check_slots(const struct ma_slab *slab, struct tally *tally)
+{
+	const char *broken = NULL;
+
+	for (uint32_t i = 0; i < slab->fresh && broken == NULL; i++)
+		broken = check_slot(slab, idx_of(slab, i), tally);
+	if (broken != NULL)
+		return broken;
+	for (uint32_t i = slab->fresh; i < slab->nslots; i++) {
+		unsigned phase = ma_slot_phase(ma_slab_load(slab, idx_of(slab, i)));
+
+		if (phase > MA_SLOT_LOST)
+			return "S4 states are free, retired, remote or live";
+		if (phase != MA_SLOT_FREE)
+			return "S2 slots in use were handed out";
+		tally->free++;
+	}
+	return NULL;
+}
+
 static const char *check_vacant(const struct ma_slab *slab)
 {
 	uint32_t nwords = (slab->nslots + 63) / 64;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < nwords * 64; i++) {
+		if (slab->vacant[i / 64] >> (i % 64) == 0) {
+			i |= 63;
+			continue;
+		}
 		if ((slab->vacant[i / 64] >> (i % 64) & 1) == 0)
 			continue;
-		if (i >= slab->nslots || !was_handed_out(slab, i) ||
+		if (i >= slab->nslots || order_of(slab, i) >= slab->fresh ||
 		    ma_slot_phase(ma_slab_load(slab, i)) != MA_SLOT_FREE)
 			return "S3 bits are set for free slots";
 		if (i / 64 < slab->hint && !(slab->flags & MA_SLAB_SHUFFLED))
@@ -100,7 +128,7 @@ const char *ma_slab_check(const struct ma_slab *slab)
 {
 	const struct ma_block *block = ma_slab_block((struct ma_slab *)(uintptr_t)slab);
 	struct tally tally = {0, 0};
-	const char *broken = NULL;
+	const char *broken;
 
 	if (block->kind != MA_BLOCK_SLAB || block->granule != slab->granule)
 		return "S1 the slab rides in its block";
@@ -109,8 +137,7 @@ const char *ma_slab_check(const struct ma_slab *slab)
 	if (slab->fresh > slab->nslots || slab->nvacant > slab->fresh ||
 	    slab->start >= slab->nslots)
 		return "S2 counts are within the slab";
-	for (uint32_t i = 0; i < slab->nslots && broken == NULL; i++)
-		broken = check_slot(slab, i, &tally);
+	broken = check_slots(slab, &tally);
 	if (broken != NULL)
 		return broken;
 	if (tally.used != slab->used || tally.free != slab->nvacant + (slab->nslots - slab->fresh))
