@@ -235,7 +235,7 @@ static void do_overflow(struct misuse *m)
 	expect(due);
 }
 
-/* Whether the OS and the slab promise that byte @at of what was there is zero until it is reused. */
+/* Whether byte @at of what was freed must stay zero until it is used again. */
 static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t at)
 {
 	const struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)s->ptr);

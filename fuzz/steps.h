@@ -2,8 +2,8 @@
  * steps - what an input does with objects, and what must come of it.
  *
  * What and why: most targets allocate, resize and free, and differ in what happens between. These
- * steps are the same for all: decoded from the same bytes, carried out in the world, checked against
- * the model and the world's rules. README.md has the table of the bytes.
+ * steps are the same for all: decoded from the same bytes, carried out in the world, checked
+ * against the model and the world's rules. README.md has the table of the bytes.
  *
  * Rules: those of world.h and model.h.
  * Locks: none. Cost: as world.h.
