@@ -20,11 +20,16 @@ static size_t first_difference(const char *ptr, size_t size)
 /* Everything behind the canary is zero where slots are filled. */
 bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size)
 {
-	size_t from = size + MA_CANARY;
+	const char *last = ptr + slab->slot - sizeof(uint64_t);
 
+	if (!ma_slot_tail_intact(ptr, slab->slot, slab->slot - MA_CANARY - size))
+		return false;
 	if (!(slab->flags & MA_SLAB_FILLED))
-		return ma_slot_tail_intact(ptr, slab->slot, slab->slot - from);
-	return first_difference(ptr + from, slab->slot - from) == slab->slot - from;
+		return true;
+	for (const char *at = ptr + size + MA_CANARY; at < last; at += sizeof(uint64_t))
+		if (ma_canary_found(at) != 0)
+			return false;
+	return true;
 }
 
 /* A canary of any life: a thread that vanished in a fork had another stride than there is now. */
