@@ -249,6 +249,9 @@ static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t
 	in_slot = offset % slab->slot;
 	if (offset / slab->slot >= slab->nslots)
 		return false;
+	/* What was never handed out holds what was there before. */
+	if (!slab->zero && !ma_slot_was_used(ma_slab_load(slab, (uint32_t)(offset / slab->slot))))
+		return false;
 	return slab->slot <= m->w.config[s->inst].slab.fill_max || in_slot < MA_ALIGN ||
 	       in_slot >= slab->slot - MA_ALIGN;
 }

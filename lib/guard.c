@@ -24,8 +24,8 @@ void ma_guard_ends(struct ma_block *block, size_t front, size_t back)
 	char *ptr = ma_block_ptr(block);
 
 	MA_ASSERT(!block->guarded && front + back <= block->size);
-	(void)guard(block, ptr, front);
-	(void)guard(block, ptr + block->size - back, back);
+	if (guard(block, ptr, front))
+		(void)guard(block, ptr + block->size - back, back);
 }
 
 bool ma_guard_all(struct ma_block *block)

@@ -24,6 +24,8 @@
 /**
  * ma_guard_ends() - guard what lies in front of and behind the middle of a block without guards
  * @front, @back:  bytes, whole pages; 0 for none
+ *
+ * Where the OS refuses the one in front, there is none behind either.
  */
 void ma_guard_ends(struct ma_block *block, size_t front, size_t back);
 

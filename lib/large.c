@@ -178,11 +178,16 @@ static char *inner(struct ma_block *block, size_t *size)
 	return (char *)ma_block_ptr(block) + front;
 }
 
+/* All that can be reached: where the OS refused a guard, what would be one holds anything. */
 static void clean(struct ma_block *block)
 {
-	size_t size;
-	char *ptr = inner(block, &size);
+	size_t size = block->size;
+	char *ptr = ma_block_ptr(block);
 
+	if (block->guarded)
+		ptr = inner(block, &size);
+	if (block->nguards == 1)
+		size += ma_pool_of(block)->page;
 	memset(ptr, 0, size);
 	block->zero = true;
 }
