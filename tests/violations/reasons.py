@@ -32,7 +32,7 @@ TABLE = [
      ["read after free, 1000 bytes", "read after free, 200000 bytes", "old secret in a new object, 1000 bytes",
       "read past the end, 100000 bytes", "read a page past the end, 300000 bytes",
       "write into the page before 300000 bytes", "overflow that jumps 4096 bytes, 100000 bytes",
-      "memory comes back at once, 24 bytes", "memory comes back at once, 1000 bytes",
+      "memory comes back at once, 1000 bytes",
       "memory becomes another size, 48 to 200 bytes", "memory becomes another size, 1000 to 48 bytes"]),
 ]
 
