@@ -19,7 +19,7 @@ import tempfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 
-OFF = "profile=fast:guards=none:fill=0:quarantine=0:quarantine_size=0:exit_check_ms=0"
+OFF = "profile=fast:guards=none:fill=0:quarantine=0:exit_check_ms=0"
 SETS = [OFF, "profile=fast", "profile=default", "profile=strict"]
 
 LOOP = r"""
