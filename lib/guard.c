@@ -26,6 +26,8 @@ void ma_guard_ends(struct ma_block *block, size_t front, size_t back)
 	MA_ASSERT(!block->guarded && front + back <= block->size);
 	if (guard(block, ptr, front))
 		(void)guard(block, ptr + block->size - back, back);
+	else if (back > 0)
+		atomic_fetch_add_explicit(&ma_pool_of(block)->unguarded, 1, memory_order_relaxed);
 }
 
 bool ma_guard_all(struct ma_block *block)

@@ -453,6 +453,9 @@ void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */
 	ma_random_init(&inst->shared.random, 0);
+	inst->config.seed = ma_random_next(&inst->shared.random) | 1;
+	for (struct ma_heap *h = inst->heaps; h != NULL; h = h->next)
+		h->random.state = ma_random_next(&inst->shared.random) | 1;
 	if (heap != NULL)
 		ma_random_init(&heap->random, 0);
 }

@@ -53,12 +53,12 @@ static uint64_t choose_seed(const struct ma_options *options)
 	return ma_random_next(&random) | 1;
 }
 
-/* Addresses tell it: so it is not made from the seed. */
+/* Addresses tell it, so it must not tell what else is made from the seed. */
 static uint64_t choose_place(const struct ma_options *options)
 {
 	struct ma_random random;
 
-	ma_random_init(&random, options->seed);
+	ma_random_init(&random, options->seed != 0 ? ~options->seed : 0);
 	return ma_random_next(&random);
 }
 

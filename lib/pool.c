@@ -133,23 +133,32 @@ size_t ma_pool_room_locked(const struct ma_pool *pool)
 }
 
 /*
- * Regions go upwards: so the lowest fit is in what was mapped long ago, and memory that was in use
- * is used again before fresh memory is touched.
+ * Regions go upwards, from one place, each into the lowest hole: so the lowest fit is in what was
+ * mapped long ago, and memory that was in use is used again before fresh memory is touched.
  */
-static uintptr_t next_place(const struct ma_pool *pool)
+static uintptr_t next_place(struct ma_pool *pool, size_t size)
 {
-	const struct ma_region_set *set = &pool->regions;
+	uintptr_t at;
 
-	for (size_t i = set->nregions; i-- > 0;)
-		if (!set->table[i]->direct)
-			return ma_region_addr(set->table[i]) + set->table[i]->size;
-	return ma_os_open_place(pool->config.place);
+	if (pool->place == 0)
+		pool->place = ma_os_open_place(pool->config.place);
+	at = pool->place;
+	for (size_t i = 0; at != 0 && i < pool->regions.nregions; i++) {
+		const struct ma_region *region = pool->regions.table[i];
+
+		if (ma_region_end(region) <= at)
+			continue;
+		if (ma_region_addr(region) >= at && ma_region_addr(region) - at >= size)
+			break;
+		at = ma_region_end(region);
+	}
+	return at;
 }
 
 struct ma_block *ma_pool_map_region_locked(struct ma_pool *pool, size_t size, bool direct)
 {
 	struct ma_block *block;
-	void *ptr = ma_os_map_at(direct ? 0 : next_place(pool), size);
+	void *ptr = ma_os_map_at(direct ? 0 : next_place(pool, size), size);
 
 	if (ptr == NULL)
 		return NULL;

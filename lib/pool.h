@@ -86,6 +86,7 @@ struct ma_pool {
 	size_t page;                  /* bytes of a page; fixed */
 	size_t leaving;               /* bytes being unmapped; they still count towards the limit */
 	size_t next;                  /* bytes of the next region */
+	uintptr_t place;              /* where regions go upwards from; 0: not known */
 	struct ma_block *blocks;      /* lowest block (P4) */
 	struct ma_block *oldest;      /* dirty list (P8) */
 	struct ma_block *youngest;

@@ -6,9 +6,9 @@
  * and a slot is not used again before others have been. What is too many goes back to the slabs,
  * what is lacking comes from them, many at a time.
  *
- *      take <- [ from slabs | oldest | ... | youngest ] <- put       quiet ones stay behind
+ *      take <- [ fresh | oldest | ... | youngest ] <- put       quiet ones stay behind
  *
- * What comes from a slab need not wait: so there are no quiet ones at first. Each slot that is
+ * What was never in use need not wait: so there are no quiet ones at first. Each slot that is
  * freed then becomes one of them, until they are as many as there should be.
  *
  * Rules:

@@ -150,7 +150,16 @@ static uintptr_t next_secret(const struct ma_slab *slab, uint32_t idx)
 	return ma_slot_next_secret(ma_slab_secret(slab, idx, ma_slab_load(slab, idx)));
 }
 
-/* Slots of one slab: as many as it has, and a batch at most. */
+static void put_used(struct ma_stock *stock, const struct ma_slab *slab, uint32_t idx)
+{
+	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx));
+	ma_stock_settle(stock);
+}
+
+/*
+ * Slots of one slab: as many as it has, and a batch at most. What was in use waits as what is freed
+ * does: another thread may have freed it just now.
+ */
 static void take_from(struct ma_slab *slab, struct ma_stock *stock)
 {
 	uint32_t room = stock->room - ma_stock_count(stock);
@@ -162,8 +171,13 @@ static void take_from(struct ma_slab *slab, struct ma_stock *stock)
 		ma_slab_set_phase(slab, idx[n++], MA_SLOT_RETIRED);
 	}
 	stock->batch = (uint16_t)ma_min(stock->batch * 2, stock->batch_max);
+	for (uint32_t i = 0; i < n; i++)
+		if (ma_slot_was_used(ma_slab_load(slab, idx[i])))
+			put_used(stock, slab, idx[i]);
 	while (n-- > 0)
-		ma_stock_push(stock, ma_slab_slot_ptr(slab, idx[n]), next_secret(slab, idx[n]));
+		if (!ma_slot_was_used(ma_slab_load(slab, idx[n])))
+			ma_stock_push(stock, ma_slab_slot_ptr(slab, idx[n]),
+				      next_secret(slab, idx[n]));
 }
 
 bool ma_supply_stock_up(struct ma_heap *heap, struct ma_stock *stock)
@@ -191,8 +205,7 @@ bool ma_supply_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t id
 		give_back(heap, stock, (ma_stock_count(stock) + 1) / 2);
 		ma_bins_decay(heap->instance);
 	}
-	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx));
-	ma_stock_settle(stock);
+	put_used(stock, slab, idx);
 	return true;
 }
 

@@ -1,32 +1,45 @@
 #include "sweep.h"
 #include "os.h"
 
-/*
- * What nobody ever had, between what nobody ever had: its page may be one that was never touched,
- * and to look at many of those costs a program that ends more than all the rest.
- */
-static bool is_remote(const struct ma_slab *slab, uint32_t idx)
+static bool any_was_used(const struct ma_slab *slab, uint32_t from, uint32_t to)
 {
-	uint32_t from = idx > 0 ? idx - 1 : 0;
-	uint32_t to = idx + 1 < slab->nslots ? idx + 1 : idx;
-
-	while (from <= to && !ma_slot_was_used(ma_slab_load(slab, from)))
+	while (from < to && !ma_slot_was_used(ma_slab_load(slab, from)))
 		from++;
-	return from > to;
+	return from < to;
 }
 
+/* The first slot that starts in a later page than this one does. */
+static uint32_t next_page(const struct ma_slab *slab, uint32_t idx)
+{
+	uintptr_t base = (uintptr_t)ma_slab_base(slab);
+	uintptr_t end = ma_align_down(base + (size_t)idx * slab->slot, MA_GRANULE) + MA_GRANULE;
+
+	return (uint32_t)ma_min((end - base + slab->slot - 1) / slab->slot, slab->nslots);
+}
+
+/*
+ * Unless all are to be seen, those that nobody ever had are left out where they fill a page and
+ * what is beside it: it may never have been touched, and to look at many such pages costs a program
+ * that ends more than all the rest.
+ */
 static bool look_at_slab(struct ma_block *block, bool all, struct ma_damage *damage)
 {
 	const struct ma_slab *slab = ma_slab_of(block);
+	uint32_t i = 0;
 
 	if (!ma_slab_is_set_up(block))
 		return false;
-	for (uint32_t i = 0; i < slab->nslots; i++) {
-		if (!all && is_remote(slab, i))
-			continue;
-		damage->proof = ma_slab_verify(slab, i, &damage->slot);
-		if (ma_unlikely(damage->proof != MA_PROOF_OK))
-			return true;
+	while (i < slab->nslots) {
+		uint32_t end = next_page(slab, i);
+		uint32_t from = i > 0 ? i - 1 : 0;
+
+		if (!all && !any_was_used(slab, from, (uint32_t)ma_min(end + 1, slab->nslots)))
+			i = end;
+		for (; i < end; i++) {
+			damage->proof = ma_slab_verify(slab, i, &damage->slot);
+			if (ma_unlikely(damage->proof != MA_PROOF_OK))
+				return true;
+		}
 	}
 	return false;
 }
@@ -65,11 +78,12 @@ struct ma_damage ma_sweep(struct ma_instance *inst, uint64_t ms)
 {
 	uint64_t end = ms > 0 ? ma_os_now_ms() + ms : UINT64_MAX;
 	struct ma_damage damage = {.block = NULL};
+	bool all = ms == 0 || inst->config.slab.shuffled;
 
 	if (!ma_sweep_lock(&inst->pool.lock, ms))
 		return damage;
 	for (struct ma_block *b = inst->pool.blocks; b != NULL; b = b->next) {
-		if (look_at(b, ms == 0, &damage)) {
+		if (look_at(b, all, &damage)) {
 			damage.block = b;
 			break;
 		}

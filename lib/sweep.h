@@ -22,8 +22,8 @@ struct ma_damage {
 /**
  * ma_sweep() - look for damage
  * @ms:  stop after this many milliseconds, and wait for the lock a moment only: at exit, whoever
- *       holds it may never run again; slots that were never in use are left out, but for those
- *       beside one that was; 0: only when all was seen
+ *       holds it may never run again; pages of slots that were never in use are left out where
+ *       slots come in order; 0: only when all was seen
  *
  * Return: the first damage in address order.
  */

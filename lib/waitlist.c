@@ -75,14 +75,31 @@ static size_t most_of(const struct ma_waitlist *list)
 	return list->sealed ? list->max : ma_min(list->max, ma_max(LEAST, list->mapped / PART));
 }
 
-/* The oldest, if one more would not fit beside it. */
+/* The oldest large object. NULL: none waits. */
+static struct ma_block *take_large_locked(struct ma_waitlist *list)
+{
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->entry[i].purpose >= MA_WAIT_TIGHT)
+			return take_at_locked(list, i);
+	return NULL;
+}
+
+/*
+ * The oldest, if one more would not fit beside it. One that is more than may wait all by itself
+ * drives out other large ones only.
+ */
 static struct ma_block *make_room_locked(struct ma_waitlist *list, const struct ma_waiting *more)
 {
+	size_t size = more->block->size;
+	size_t most = most_of(list);
+
 	if (list->n == 0)
 		return NULL;
-	if (list->n < MA_WAITLIST && list->bytes + more->block->size <= most_of(list))
+	if (list->n == MA_WAITLIST || list->bytes + size > list->max)
+		return take_at_locked(list, 0);
+	if (list->bytes + size <= most)
 		return NULL;
-	return take_at_locked(list, 0);
+	return size <= most ? take_at_locked(list, 0) : take_large_locked(list);
 }
 
 static void append_locked(struct ma_waitlist *list, const struct ma_waiting *more)
@@ -167,13 +184,11 @@ struct ma_block *ma_waitlist_take(struct ma_waitlist *list, const struct ma_want
 	ma_unlock(&list->lock);
 	if (block == NULL)
 		return NULL;
-	*which = found;
-	if (!is_sealed(list, block, wanted[found].purpose) || !block->guarded)
-		return block;
-	if (!ma_guard_lift(block)) {
+	if (is_sealed(list, block, wanted[found].purpose) && !ma_guard_lift(block)) {
 		(void)release(list, block);
 		return NULL;
 	}
+	*which = found;
 	return block;
 }
 

@@ -47,7 +47,6 @@ struct ma_waitlist {
 	struct ma_pool *pool;  /* fixed */
 	size_t max;            /* bytes (W2); fixed */
 	bool sealed;           /* large objects are out of reach meanwhile; fixed */
-	unsigned nsmall;       /* purposes below it are slabs of many slots; fixed */
 	uint32_t n;            /* W1 */
 	size_t bytes;          /* W2 */
 	_Atomic size_t mapped; /* bytes of the pool, when it was looked at last */

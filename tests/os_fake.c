@@ -30,7 +30,7 @@ static struct {
 	size_t used_end; /* offset behind all that was ever mapped since the reset */
 	bool fast, fast_next;
 	size_t page, offset, limit;
-	uintptr_t wish;
+	uintptr_t wish, place;
 	uint64_t now, tick, random;
 	unsigned mask;
 	size_t calls, refused, fail_at, fail_from;
@@ -116,6 +116,7 @@ void os_fake_reset(void)
 	fake.calls = 0;
 	fake.refused = 0;
 	fake.wish = 0;
+	fake.place = 0;
 	os_fake_lift();
 	os_fake_forget();
 	fake.env = NULL;
@@ -228,7 +229,7 @@ static bool over_limit(size_t more)
 uintptr_t ma_os_open_place(uint64_t choice)
 {
 	(void)choice;
-	return 0;
+	return fake.place;
 }
 
 void *ma_os_map_at(uintptr_t wish, size_t size)
@@ -612,6 +613,11 @@ void os_fake_lift(void)
 size_t os_fake_calls(void)
 {
 	return fake.calls;
+}
+
+void os_fake_set_place(uintptr_t place)
+{
+	fake.place = place;
 }
 
 uintptr_t os_fake_wish(void)

@@ -71,6 +71,9 @@ void os_fake_lift(void);
 /** os_fake_calls() - calls since the reset that were counted. */
 size_t os_fake_calls(void);
 
+/** os_fake_set_place() - what ma_os_open_place() says; 0 after a reset. */
+void os_fake_set_place(uintptr_t place);
+
 /** os_fake_wish() - where memory was wanted last, if anywhere; it is not heard. */
 uintptr_t os_fake_wish(void);
 

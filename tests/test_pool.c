@@ -234,23 +234,37 @@ static void test_best_fit_takes_the_smallest(void **state)
 
 /* ---- growth ---------------------------------------------------------------------------------- */
 
-/* What was mapped long ago is the lowest, so that first fit uses it again. */
-static void test_regions_go_upwards(void **state)
+static struct ma_block *region_of(size_t size)
 {
-	struct ma_block *last;
+	struct ma_block *block = rooms_alloc(&rooms, size, 1);
+
+	assert_non_null(block);
+	assert_int_equal(block->region->size, size);
+	return block;
+}
+
+/* What was mapped long ago is the lowest, so that first fit uses it again. */
+static void test_regions_go_upwards_into_the_lowest_hole(void **state)
+{
+	struct ma_block *block[5];
 
 	(void)state;
 	open_first();
-	for (int i = 0; i < 5; i++) {
-		uintptr_t end = 0;
-
-		for (size_t r = 0; r < rooms.pool.regions.nregions; r++)
-			end = ma_region_addr(rooms.pool.regions.table[r]) +
-			      rooms.pool.regions.table[r]->size;
-		last = rooms_alloc(&rooms, (size_t)4 << (20 + i), 1);
-		assert_non_null(last);
-		assert_int_equal(os_fake_wish(), end);
+	block[0] = region_of(64 * MIB);
+	assert_int_equal(os_fake_wish(), 0);
+	os_fake_set_place(ma_block_addr(block[0]));
+	for (int i = 1; i < 5; i++) {
+		block[i] = region_of(64 * MIB);
+		assert_int_equal(os_fake_wish(), ma_block_end(block[i - 1]));
 	}
+	(void)ma_pool_free(&rooms.pool, block[1]);
+	(void)ma_pool_free(&rooms.pool, block[3]);
+	(void)ma_decay_all(&rooms.pool, 0);
+	assert_int_equal(rooms.pool.regions.nregions, 3);
+	block[3] = region_of(64 * MIB);
+	assert_int_equal(os_fake_wish(), ma_block_end(block[0]));
+	block[1] = region_of(64 * MIB);
+	assert_int_equal(os_fake_wish(), ma_block_end(block[2]));
 	rooms_close(&rooms);
 }
 
@@ -488,7 +502,7 @@ int main(void)
 		cmocka_unit_test_setup(test_regions_do_not_merge, rooms_fresh),
 		cmocka_unit_test_setup(test_first_fit_takes_the_lowest, rooms_fresh),
 		cmocka_unit_test_setup(test_best_fit_takes_the_smallest, rooms_fresh),
-		cmocka_unit_test_setup(test_regions_go_upwards, rooms_fresh),
+		cmocka_unit_test_setup(test_regions_go_upwards_into_the_lowest_hole, rooms_fresh),
 		cmocka_unit_test_setup(test_regions_double_up_to_their_maximum, rooms_fresh),
 		cmocka_unit_test_setup(test_a_default_first_region, rooms_fresh),
 		cmocka_unit_test_setup(test_smaller_regions_when_the_os_refuses, rooms_fresh),

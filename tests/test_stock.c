@@ -1,6 +1,7 @@
 #include "heap_fixture.h"
 
 #include "fast.h"
+#include "remote.h"
 
 static void restart(size_t entries, size_t bytes, size_t quiet)
 {
@@ -76,6 +77,26 @@ static void test_quiet_ones_stay(void **state)
 		assert_int_equal(stock_of(50)->quiet, quiet);
 		assert_sound(rooms_check());
 	}
+}
+
+/* What another thread freed waits, too, though it comes by way of the slab. */
+static void test_what_others_freed_waits(void **state)
+{
+	char *ptr[100];
+
+	(void)state;
+	restart(64, 65536, 16);
+	for (size_t i = 0; i < 100; i++)
+		ptr[i] = alloc(50);
+	while (ma_stock_count(stock_of(50)) > 0)
+		(void)alloc(50);
+	for (size_t i = 0; i < 60; i++)
+		ma_heap_free(&rooms.inst, rooms.b, ptr[i]);
+	ma_remote_deliver(rooms.b);
+	(void)alloc(50);
+	assert_int_equal(stock_of(50)->quiet, 16);
+	assert_in_range(ma_stock_count(stock_of(50)), 16, 60);
+	assert_sound(rooms_check());
 }
 
 /* A class that is little used takes few slots from its slabs: none wait but what was freed. */
@@ -258,6 +279,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, rooms_setup, rooms_teardown)
 		TEST(test_the_one_that_waited_longest_comes_first),
 		TEST(test_quiet_ones_stay),
+		TEST(test_what_others_freed_waits),
 		TEST(test_none_is_quiet_at_first),
 		TEST(test_fresh_slots_come_in_address_order),
 		TEST(test_there_are_no_more_than_there_may_be),

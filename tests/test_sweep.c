@@ -128,6 +128,31 @@ static void test_overflows_in_every_heap(void **state)
 	}
 }
 
+/* With a bound in time, too, what nobody ever had is seen where it shares a page with what was. */
+static void test_writes_into_fresh_slots(void **state)
+{
+	char *ptr = alloc(rooms.a, 40);
+	uintptr_t page = (uintptr_t)ptr & ~(uintptr_t)4095;
+	char *base = ma_slab_base(slab_of(ptr));
+	char *end = base + slab_of(ptr)->nslots * slab_of(ptr)->slot;
+
+	(void)state;
+	for (char *at = base; at < end; at += 16) {
+		bool live = at >= ptr && at < ptr + slab_of(ptr)->slot;
+		char *slot = at - (size_t)(at - base) % slab_of(ptr)->slot;
+		bool same = ((uintptr_t)slot & ~(uintptr_t)4095) == page;
+
+		if (live)
+			continue;
+		*at ^= 1;
+		assert_non_null(ma_sweep(&rooms.inst, 0).block);
+		if (same)
+			assert_non_null(ma_sweep(&rooms.inst, 1000).block);
+		*at ^= 1;
+	}
+	assert_nothing();
+}
+
 /* Slabs that a thread left behind, and those of a heap without thread. */
 static void test_overflows_in_what_threads_left(void **state)
 {
@@ -460,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_on_a_sound_heap),
 		TEST(test_overflows_in_every_heap),
+		TEST(test_writes_into_fresh_slots),
 		TEST(test_overflows_in_what_threads_left),
 		TEST(test_tail_writes),
 		TEST(test_writes_after_free),
