@@ -12,8 +12,7 @@ struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, 
 
 	plan.front = guarded ? plan.align : 0;
 	plan.size = plan.front + ma_align_up(size + MA_CANARY, page) + plan.back;
-	plan.direct = plan.size - plan.front - plan.back > DIRECT_MIN || plan.align > DIRECT_MIN ||
-		      plan.size + plan.align - page > MA_REGION_MAX;
+	plan.direct = plan.size > DIRECT_MIN || plan.align > DIRECT_MIN;
 	if (plan.direct && !guarded && plan.align > page) {
 		plan.front = plan.align;
 		plan.size += plan.align;
