@@ -1,7 +1,8 @@
 # Thin: what is built and tested is said in meson.build. `make main` and `make test` do all set-up.
 MESON_FLAGS =
+FUZZ_SECONDS = 60
 
-.PHONY: main test bench format clean setup
+.PHONY: main test bench fuzz format clean setup
 
 main: build/build.ninja
 	meson compile -C build
@@ -15,11 +16,15 @@ test: build-test/build.ninja
 bench: build/build.ninja
 	meson test -C build --benchmark --verbose
 
+fuzz:
+	@tests/setup.sh fuzz
+	fuzz/run.py --seconds $(FUZZ_SECONDS)
+
 format: setup
 	tests/style.py --write
 
 clean:
-	rm -rf build build-test build-ci-*
+	rm -rf build build-test build-fuzz build-ci-*
 
 setup:
 	@tests/setup.sh

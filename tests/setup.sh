@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build and test memalloc, from Debian packages. With "ci": what the other
-# compilers of .ci/run need, too. Does nothing, quickly, when nothing is missing.
+# compilers of .ci/run need, too; with "fuzz": what `make fuzz` needs. Does nothing, quickly, when nothing is
+# missing.
 set -u
 
 packages=
@@ -27,12 +28,18 @@ need /usr/include/cmocka.h libcmocka-dev
 need valgrind valgrind
 need clang-format-14 clang-format-14
 need sqlite3 sqlite3
-if [ "${1-}" = ci ]; then
-	for version in 14 19; do
-		need clang-$version clang-$version
-		need "/usr/lib/llvm-$version/lib/clang/$version*/lib/linux/libclang_rt.asan-*.a" libclang-rt-$version-dev
-	done
-fi
+need_clang() {
+	need clang-$1 clang-$1
+	need "/usr/lib/llvm-$1/lib/clang/$1*/lib/linux/libclang_rt.asan-*.a" libclang-rt-$1-dev
+}
+
+case ${1-} in
+ci)
+	need_clang 14
+	need_clang 19
+	;;
+fuzz) need_clang 14 ;;
+esac
 [ -n "$packages" ] || exit 0
 
 give_up() {
