@@ -13,6 +13,9 @@
 #define ARENA_LIMIT ((size_t)384 << 20)
 #define ARENA_SMALL ((size_t)8 << 20)
 
+/* Steps from one sweep to the next. What it looks at is looked at after each. */
+#define SWEEP 256
+
 /* ---- beginning ------------------------------------------------------------------------------- */
 
 static size_t page_of(unsigned choice)
@@ -138,6 +141,13 @@ static void must_hold(const char *broken)
 		model_fail("validator", broken);
 }
 
+static void sweep(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++)
+		if (w->exists[i] && ma_sweep(&w->instance[i], 0).block != NULL)
+			model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
+}
+
 static void check_rooms(struct world *w, unsigned inst)
 {
 	const struct ma_heap *shared = &w->instance[inst].shared;
@@ -146,8 +156,6 @@ static void check_rooms(struct world *w, unsigned inst)
 	must_hold(ma_instance_check(&w->instance[inst], NULL));
 	for (unsigned i = 0; i < MA_NCLASSES; i++)
 		nshared += shared->bin[i].nslabs;
-	if (ma_sweep(&w->instance[inst], 0).block != NULL)
-		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
 	if (nshared != atomic_load(&w->instance[inst].nshared))
 		model_fail("world", "W11 the slabs of ended threads are counted");
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
@@ -162,13 +170,62 @@ struct tally {
 
 static void tally_slab(struct tally *tally, const struct ma_slab *slab)
 {
-	for (uint32_t i = 0; i < slab->nslots; i++) {
-		if (!ma_slot_is_live(ma_slab_load(slab, i)))
-			continue;
-		tally->bytes += slab->slot - MA_CANARY -
-				ma_slab_slack(slab, i, ma_slab_load(slab, i));
-		tally->n++;
+	uint32_t idx = slab->start;
+
+	for (uint32_t i = 0; i < slab->fresh; i++) {
+		unsigned state = ma_slab_load(slab, idx);
+
+		if (ma_slot_is_live(state)) {
+			tally->bytes += slab->slot - MA_CANARY - ma_slab_slack(slab, idx, state);
+			tally->n++;
+		}
+		idx = idx + 1 < slab->nslots ? idx + 1 : 0;
 	}
+}
+
+static bool is_zero(const char *ptr, size_t size)
+{
+	uint64_t sum = 0;
+	uint64_t word;
+
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		memcpy(&word, ptr + i, sizeof(word));
+		sum |= word;
+	}
+	return sum == 0;
+}
+
+/* Slots @from to @to, never handed out. */
+static bool are_untouched(const struct ma_slab *slab, uint32_t from, uint32_t to)
+{
+	const char *ptr = ma_slab_slot_ptr(slab, from);
+
+	if (slab->flags & MA_SLAB_FILLED)
+		return from >= to || is_zero(ptr, (size_t)(to - from) * slab->slot);
+	for (uint32_t i = from; i < to; i++, ptr += slab->slot)
+		if (!is_zero(ptr, MA_ALIGN) || !is_zero(ptr + slab->slot - MA_ALIGN, MA_ALIGN))
+			return false;
+	return true;
+}
+
+/*
+ * What a sweep looks at and the slab's own check does not: slots of a zero block that nobody has
+ * had so far.
+ */
+static void check_untouched(const struct ma_slab *slab)
+{
+	uint32_t end = slab->start + slab->fresh;
+	bool zero;
+
+	if (!slab->zero)
+		return;
+	if (end > slab->nslots)
+		zero = are_untouched(slab, end - slab->nslots, slab->start);
+	else
+		zero = are_untouched(slab, 0, slab->start) &&
+		       are_untouched(slab, end, slab->nslots);
+	if (!zero)
+		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
 }
 
 static void check_tally(struct world *w, unsigned inst)
@@ -178,8 +235,10 @@ static void check_tally(struct world *w, unsigned inst)
 	size_t n = model_count(&w->model, inst, &bytes);
 
 	for (struct ma_block *b = w->instance[inst].pool.blocks; b != NULL; b = b->next) {
-		if (b->kind == MA_BLOCK_SLAB)
+		if (b->kind == MA_BLOCK_SLAB) {
 			tally_slab(&tally, ma_slab_of(b));
+			check_untouched(ma_slab_of(b));
+		}
 		if (b->kind != MA_BLOCK_LARGE)
 			continue;
 		tally.bytes += ma_large_of(b)->requested;
@@ -223,6 +282,8 @@ void world_check(struct world *w)
 	}
 	if (os_fake_mapped() != known_mapped(w))
 		model_fail("world", "W5 what the OS has mapped is known");
+	if (++w->nchecks % SWEEP == 0)
+		sweep(w);
 }
 
 /* ---- giving back, and the end ---------------------------------------------------------------- */
@@ -416,6 +477,7 @@ static void end_pagemap(struct world *w)
 void world_fini(struct world *w)
 {
 	os_fake_lift();
+	sweep(w);
 	free_all(w);
 	world_check(w);
 	for (unsigned i = 0; i < WORLD_NINSTANCES; i++)

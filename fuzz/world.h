@@ -53,6 +53,7 @@ struct world {
 	unsigned inst;                                          /* that allocates */
 	unsigned thread;                                        /* that runs */
 	unsigned bank;                                          /* of slots */
+	unsigned nchecks;                                       /* so far */
 	size_t lost;         /* bytes the OS did not take back from what has ended since */
 	uintptr_t low, high; /* all regions ever seen lie between these */
 	struct model model;

@@ -4,6 +4,7 @@ static const char *check_one(const struct ma_region_set *set, size_t i)
 {
 	const struct ma_region *region = set->table[i];
 	size_t max = 0;
+	int16_t largest = 0;
 
 	if (region->idx != i)
 		return "R1 idx is the place in the table";
@@ -12,12 +13,14 @@ static const char *check_one(const struct ma_region_set *set, size_t i)
 	if (!set->with_tree)
 		return NULL;
 	if (region->tree_bytes > 0) {
+		const int16_t *entry = region->tree.level[0];
 		const char *broken = ma_maxtree_check(&region->tree);
 
 		if (broken != NULL)
 			return broken;
 		for (size_t p = 0; p < region->tree.n; p++)
-			max = ma_max(max, ma_maxtree_get(&region->tree, p));
+			largest = entry[p] > largest ? entry[p] : largest;
+		max = (size_t)largest;
 	}
 	if (ma_maxtree_get(&set->tree, i) != max)
 		return "R2 the tree over regions holds each region's largest free block";

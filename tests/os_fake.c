@@ -13,6 +13,11 @@
 #define NMAPPINGS 4096
 #define NEVER SIZE_MAX
 
+/* Of the OS that runs the test; and how many bytes are looked at, and pages zeroed, at once. */
+#define REAL_PAGE ((size_t)4096)
+#define AT_ONCE (512 * REAL_PAGE)
+#define FEW 256
+
 #define STDERR 2
 #define FILE_FD 100
 #define LOG_FD 101
@@ -27,7 +32,7 @@ static struct {
 	struct mapping map[NMAPPINGS]; /* in address order */
 	size_t nmap;
 	size_t mapped;
-	size_t used_end; /* offset behind all that was ever mapped since the reset */
+	size_t used_end; /* offset behind all that may not be zero */
 	bool fast, fast_next;
 	size_t page, offset, limit;
 	uintptr_t wish, place;
@@ -71,10 +76,78 @@ static void protect(size_t start, size_t size, int prot)
 		die("mprotect failed");
 }
 
-static void clear(size_t start, size_t size)
+static void discard(size_t start, size_t size)
 {
 	if (size > 0 && madvise(fake.arena + start, size, MADV_DONTNEED) != 0)
 		die("madvise failed");
+}
+
+/* Which of the OS's pages from @start on are physical: @in[i]. At most AT_ONCE bytes. */
+static size_t find_physical(size_t start, size_t size, unsigned char *in)
+{
+	size_t n = 0;
+
+	if (mincore(fake.arena + start, size, in) != 0)
+		die("mincore failed");
+	for (size_t i = 0; i < size / REAL_PAGE; i++)
+		n += in[i] & 1;
+	return n;
+}
+
+/* What was only read is not to be written. */
+static bool is_zero(const char *page)
+{
+	uint64_t any = 0;
+	uint64_t word;
+
+	for (size_t i = 0; i < REAL_PAGE; i += sizeof(word)) {
+		memcpy(&word, page + i, sizeof(word));
+		any |= word;
+	}
+	return any == 0;
+}
+
+/* Few pages stay physical and are zeroed: that costs less than to fault them in again. */
+static void zero(size_t start, size_t size)
+{
+	unsigned char in[AT_ONCE / REAL_PAGE];
+
+	if (find_physical(start, size, in) > FEW) {
+		discard(start, size);
+		return;
+	}
+	for (size_t i = 0; i < size / REAL_PAGE; i++)
+		if ((in[i] & 1) && !is_zero(fake.arena + start + i * REAL_PAGE))
+			memset(fake.arena + start + i * REAL_PAGE, 0, REAL_PAGE);
+}
+
+static void clear(size_t start, size_t size)
+{
+	size_t end = start + size;
+
+	if (!fake.fast || size > 16 * AT_ONCE) {
+		discard(start, size);
+		return;
+	}
+	for (; start < end; start += ma_min(AT_ONCE, end - start))
+		zero(start, ma_min(AT_ONCE, end - start));
+}
+
+/* To where all is zero; what is not physical is zero, too. */
+static void copy(size_t from, size_t to, size_t size)
+{
+	unsigned char in[AT_ONCE / REAL_PAGE];
+
+	for (size_t at = 0; at < size; at += AT_ONCE) {
+		size_t n = ma_min(AT_ONCE, size - at);
+
+		if (find_physical(from + at, n, in) == 0)
+			continue;
+		for (size_t i = 0; i < n / REAL_PAGE; i++)
+			if (in[i] & 1)
+				memcpy(fake.arena + to + at + i * REAL_PAGE,
+				       fake.arena + from + at + i * REAL_PAGE, REAL_PAGE);
+	}
 }
 
 /* At a multiple of its size: which leaves of the address map it takes must not depend on chance. */
@@ -97,15 +170,17 @@ void os_fake_reset(void)
 {
 	if (fake.arena == NULL)
 		make_arena();
-	clear(0, fake.used_end);
-	if (fake.fast_next != fake.fast || (!fake.fast && fake.used_end > 0)) {
+	if (!fake.fast || !fake.fast_next) {
+		discard(0, fake.used_end);
+		fake.used_end = 0;
+	}
+	if (fake.fast_next != fake.fast || !fake.fast) {
 		fake.fast = false;
 		protect(0, ARENA, fake.fast_next ? PROT_READ | PROT_WRITE : PROT_NONE);
 		fake.fast = fake.fast_next;
 	}
 	fake.nmap = 0;
 	fake.mapped = 0;
-	fake.used_end = 0;
 	fake.page = 4096;
 	fake.offset = 0;
 	fake.limit = 0;
@@ -173,9 +248,11 @@ static size_t holder(const void *ptr, size_t size)
 	return 0;
 }
 
+/* In fast mode it is cleared when it is mapped again. */
 static void release(size_t start, size_t size)
 {
-	clear(start, size);
+	if (!fake.fast)
+		discard(start, size);
 	protect(start, size, PROT_NONE);
 }
 
@@ -315,7 +392,8 @@ bool ma_os_move(void *from, size_t from_size, void *to, size_t to_size)
 	if (refuse(OS_FAKE_MOVE))
 		return false;
 	clear((size_t)((char *)to - fake.arena), to_size);
-	memcpy(to, from, ma_min(from_size, to_size));
+	copy((size_t)((char *)from - fake.arena), (size_t)((char *)to - fake.arena),
+	     ma_min(from_size, to_size));
 	carve(from, from_size);
 	release((size_t)((char *)from - fake.arena), from_size);
 	return true;
