@@ -319,17 +319,22 @@ void world_decay(struct world *w, unsigned inst, size_t keep)
 		model_fail("world", "W6 bytes given back are counted");
 }
 
-void world_give_all(struct world *w, unsigned inst, size_t keep)
+static void compact_all(struct world *w, unsigned inst)
 {
-	struct ma_instance *instance = &w->instance[inst];
-
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
 		if (w->heap[inst][t] != NULL)
 			ma_remote_deliver(w->heap[inst][t]);
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
 		if (w->heap[inst][t] != NULL)
-			ma_heap_compact(instance, w->heap[inst][t]);
-	ma_heap_compact(instance, NULL);
+			ma_heap_compact(&w->instance[inst], w->heap[inst][t]);
+	ma_heap_compact(&w->instance[inst], NULL);
+}
+
+/* Twice: what one has collected it may have sent on to another, whose the slab is by now. */
+void world_give_all(struct world *w, unsigned inst, size_t keep)
+{
+	compact_all(w, inst);
+	compact_all(w, inst);
 	world_decay(w, inst, keep);
 }
 
