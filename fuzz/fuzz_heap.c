@@ -3,7 +3,8 @@
  * the OS refusing at any call, the heap stays valid after every single step, every object keeps its
  * place and contents, nothing is refused that could be served, and nothing is left behind.
  *
- * The format of an input and what is checked is in README.md; the rules are in world.h and model.h.
+ * The format of an input is in seq.h, its configuration and what is checked in README.md; the rules
+ * are in world.h and model.h.
  */
 #include <stdio.h>
 
@@ -26,9 +27,9 @@ static void do_exit_thread(struct world *w)
 	*heap = NULL;
 }
 
-static void do_refuse(struct world *w, unsigned kinds, bool once)
+static void do_refuse(const struct seq_op *op, unsigned kinds, bool once)
 {
-	size_t n = input_range(&w->in, 1, 32);
+	size_t n = op->arg % 32 + 1;
 
 	SAY("the OS refuses %s call %zu, of kinds %x\n", once ? "only" : "from", n, kinds);
 	os_fake_lift();
@@ -39,16 +40,15 @@ static void do_refuse(struct world *w, unsigned kinds, bool once)
 		os_fake_fail_from(n);
 }
 
-static void do_clock(struct world *w, bool step)
+static void do_clock(struct world *w, const struct seq_op *op)
 {
-	os_fake_set_now(ma_os_now_ms() + (uint64_t)input_byte(&w->in) * 4);
-	if (step)
+	os_fake_set_now(ma_os_now_ms() + op->arg * 4);
+	if (op->code == SEQ_DECAY)
 		(void)ma_decay_step(&w->instance[w->inst].pool);
 }
 
-static void do_reserve(struct world *w)
+static void do_reserve(struct world *w, size_t bytes)
 {
-	size_t bytes = input_size(&w->in, steps_page(w));
 	struct ma_pool *pool = &w->instance[w->inst].pool;
 	bool known = pool->regions.nregions > 0 && pool->config.limit == 0;
 	size_t refused = os_fake_refused();
@@ -77,19 +77,19 @@ static void do_fork(struct world *w)
 	ma_instance_forked(inst, w->heap[w->inst][w->thread]);
 }
 
-static void do_give(struct world *w, unsigned which)
+static void do_give(struct world *w, const struct seq_op *op)
 {
 	struct ma_instance *inst = &w->instance[w->inst];
 
-	SAY("give back, kind %u\n", which);
-	if (which == 0)
+	SAY("give back, code %u, %u\n", (unsigned)op->code, (unsigned)op->arg);
+	if (op->code == SEQ_COMPACT)
 		ma_heap_compact(inst, w->heap[w->inst][w->thread]);
-	else if (which == 1)
+	else if (op->code == SEQ_COMPACT_SHARED)
 		ma_heap_compact(inst, NULL);
-	else if (which == 2)
-		world_decay(w, w->inst, input_byte(&w->in) * steps_page(w) / 2);
+	else if (op->code == SEQ_TRIM)
+		world_decay(w, w->inst, op->arg * steps_page(w) / 2);
 	else
-		world_give_all(w, w->inst, which == 3 ? 0 : input_byte(&w->in) * steps_page(w));
+		world_give_all(w, w->inst, op->arg * steps_page(w));
 }
 
 static void do_second(struct world *w, bool reset)
@@ -102,52 +102,74 @@ static void do_second(struct world *w, bool reset)
 	w->inst = reset ? 0 : 1 - w->inst;
 }
 
-static void do_other(struct world *w, unsigned which)
+/* The OS refuses from now on: any call, or calls of one kind. */
+static void do_refusals(const struct seq_op *op)
 {
-	if (which >= 24)
-		w->bank = which - 24;
-	else if (which < 3)
-		w->thread = which;
-	else if (which == 3 || which == 4)
-		do_second(w, which == 4);
-	else if (which == 5 || which == 6)
-		do_exit_thread(w);
-	else if (which < 12)
-		do_give(w, which - 7);
-	else if (which < 14)
-		do_clock(w, which == 13);
-	else if (which == 14)
-		do_reserve(w);
-	else if (which == 15)
-		do_fork(w);
-	else if (which == 16)
-		os_fake_lift();
-	else if (which == 17)
-		model_check_all(&w->model);
-	else if (which == 18)
-		do_refuse(w, OS_FAKE_ALL, true);
-	else if (which == 19)
-		do_refuse(w, OS_FAKE_ALL, false);
-	else
-		do_refuse(w, (unsigned)OS_FAKE_MAP << (which - 19), which % 2 != 0);
+	static const struct {
+		unsigned kinds;
+		bool once;
+	} refused[] = {
+		[SEQ_REFUSE_AT - SEQ_REFUSE_AT] = {OS_FAKE_ALL, true},
+		[SEQ_REFUSE_FROM - SEQ_REFUSE_AT] = {OS_FAKE_ALL, false},
+		[SEQ_REFUSE_UNMAP - SEQ_REFUSE_AT] = {OS_FAKE_UNMAP, false},
+		[SEQ_REFUSE_RESIZE_AT - SEQ_REFUSE_AT] = {OS_FAKE_RESIZE, true},
+		[SEQ_REFUSE_MOVE - SEQ_REFUSE_AT] = {OS_FAKE_MOVE, false},
+		[SEQ_REFUSE_PURGE_AT - SEQ_REFUSE_AT] = {OS_FAKE_PURGE, true},
+	};
+	unsigned i = op->code - (unsigned)SEQ_REFUSE_AT;
+
+	do_refuse(op, refused[i].kinds, refused[i].once);
 }
 
-static void step(struct world *w)
+static void do_other(struct world *w, const struct seq_op *op)
 {
-	unsigned op = input_byte(&w->in);
-
-	if (!steps_object(w, op))
-		do_other(w, op % 32);
+	switch (op->code) {
+	case SEQ_SWITCH_INSTANCE:
+	case SEQ_END_INSTANCE:
+		do_second(w, op->code == SEQ_END_INSTANCE);
+		return;
+	case SEQ_EXIT_THREAD:
+		do_exit_thread(w);
+		return;
+	case SEQ_COMPACT:
+	case SEQ_COMPACT_SHARED:
+	case SEQ_TRIM:
+	case SEQ_GIVE_ALL:
+	case SEQ_GIVE:
+		do_give(w, op);
+		return;
+	case SEQ_CLOCK:
+	case SEQ_DECAY:
+		do_clock(w, op);
+		return;
+	case SEQ_RESERVE:
+		do_reserve(w, op->size);
+		return;
+	case SEQ_FORK:
+		do_fork(w);
+		return;
+	case SEQ_LIFT:
+		os_fake_lift();
+		return;
+	case SEQ_COMPARE:
+		model_check_all(&w->model);
+		return;
+	default:
+		if (op->code >= SEQ_REFUSE_AT && op->code <= SEQ_REFUSE_PURGE_AT)
+			do_refusals(op);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct seq_op op;
 	struct world w;
 
 	if (!world_init(&w, data, size))
 		return 0;
-	while (!input_done(&w.in)) {
-		step(&w);
+	while (seq_next(&w.seq, &op)) {
+		if (!steps_object(&w, &op))
+			do_other(&w, &op);
 		world_check(&w);
 	}
 	world_fini(&w);

@@ -3,8 +3,8 @@
  * and nothing else comes of it: what was right before stays so, and what is done right is never
  * told. The model knows what each misuse is; a verdict that is missing, late or another one fails.
  *
- * Reports return here (on_violation=report). The bytes are those of fuzz_heap, but for operations
- * from 0xe0 on: README.md has the table.
+ * Reports return here (on_violation=report). Inputs are those of fuzz_heap, with misuse; of the
+ * world's operations, those that could make a verdict uncertain are left out.
  */
 #include <stdio.h>
 #include <string.h>
@@ -108,9 +108,9 @@ static void give_bad(struct misuse *m, enum entry entry, unsigned inst, void *pt
 	expect(due);
 }
 
-static enum entry read_entry(struct misuse *m)
+static enum entry entry_of(const struct seq_op *op)
 {
-	return (enum entry)(input_byte(&m->w.in) % NENTRIES);
+	return (enum entry)(op->how % NENTRIES);
 }
 
 /* ---- pointers -------------------------------------------------------------------------------- */
@@ -127,11 +127,18 @@ static const struct model_object *holder(const struct misuse *m, const char *at)
 	return NULL;
 }
 
-static struct model_object *read_object(struct misuse *m)
+/* NULL: the slot is empty. */
+static struct model_object *object_of(struct misuse *m, const struct seq_op *op)
 {
-	struct model_object *o = &m->w.model.object[input_byte(&m->w.in) % MODEL_NOBJECTS];
+	struct model_object *o = &m->w.model.object[steps_slot(op, 0)];
 
 	return o->ptr != NULL ? o : NULL;
+}
+
+/* The last slot is the pointer that was freed last. */
+static const struct stale *stale_of(const struct misuse *m, const struct seq_op *op)
+{
+	return &m->stale[op->slot % NSTALE];
 }
 
 static void note_stale(struct misuse *m, const struct model_object *was)
@@ -148,10 +155,10 @@ static bool is_certain(const struct misuse *m, const struct stale *s)
 	return s->fresh && block != NULL && !(block->free && block->zero);
 }
 
-static void do_stale(struct misuse *m)
+static void do_stale(struct misuse *m, const struct seq_op *op)
 {
-	const struct stale *s = &m->stale[input_byte(&m->w.in) % NSTALE];
-	enum entry entry = read_entry(m);
+	const struct stale *s = stale_of(m, op);
+	enum entry entry = entry_of(op);
 	bool certain = is_certain(m, s);
 	struct verdict due = {rejects[entry], NULL};
 
@@ -163,11 +170,11 @@ static void do_stale(struct misuse *m)
 }
 
 /* Somewhere in a live object, or right behind it, in its canary. */
-static void do_interior(struct misuse *m)
+static void do_interior(struct misuse *m, const struct seq_op *op)
 {
-	const struct model_object *o = read_object(m);
-	enum entry entry = read_entry(m);
-	size_t at = input_short(&m->w.in);
+	const struct model_object *o = object_of(m, op);
+	enum entry entry = entry_of(op);
+	size_t at = op->arg;
 
 	if (o == NULL)
 		return;
@@ -176,26 +183,25 @@ static void do_interior(struct misuse *m)
 }
 
 /* Not memory of the allocator's. */
-static void do_foreign(struct misuse *m)
+static void do_foreign(struct misuse *m, const struct seq_op *op)
 {
 	static char data[64];
 	char local[64];
-	unsigned which = input_byte(&m->w.in);
-	enum entry entry = read_entry(m);
-	const struct model_object *o = read_object(m);
+	enum entry entry = entry_of(op);
+	const struct model_object *o = object_of(m, op);
 	uintptr_t places[8] = {(uintptr_t)data,  (uintptr_t)local,   1, 4096, (uintptr_t)m + 128,
 			       UINTPTR_MAX - 15, (uintptr_t)1 << 47, 0};
 
 	places[7] = (o != NULL ? (uintptr_t)o->ptr : 16) ^ (uintptr_t)1 << 60;
-	give_bad(m, entry, m->w.inst, (void *)places[which % 8],
+	give_bad(m, entry, m->w.inst, (void *)places[op->arg % 8],
 		 (struct verdict){rejects[entry], NULL});
 }
 
 /* To the other instance. */
-static void do_wrong_pool(struct misuse *m)
+static void do_wrong_pool(struct misuse *m, const struct seq_op *op)
 {
-	const struct model_object *o = read_object(m);
-	enum entry entry = read_entry(m);
+	const struct model_object *o = object_of(m, op);
+	enum entry entry = entry_of(op);
 
 	if (o != NULL && m->w.exists[1])
 		give_bad(m, entry, 1 - o->owner, o->ptr, (struct verdict){"wrong pool", NULL});
@@ -214,11 +220,11 @@ static size_t canary_bytes(const struct misuse *m, const struct model_object *o)
 }
 
 /* Behind the requested bytes; told by whatever comes next, even by a look at all. */
-static void do_overflow(struct misuse *m)
+static void do_overflow(struct misuse *m, const struct seq_op *op)
 {
-	struct model_object *o = read_object(m);
-	unsigned how = input_byte(&m->w.in);
-	unsigned bits = input_byte(&m->w.in) | 1u << (how & 7);
+	struct model_object *o = object_of(m, op);
+	unsigned how = op->how;
+	unsigned bits = (op->arg & 0xff) | 1u << (how & 7);
 	size_t n = o != NULL ? canary_bytes(m, o) : 0;
 	size_t at = n > 0 ? (how >> 3 & 7) % n : 0;
 	struct verdict due = {"heap overflow", at > 0 ? "heap underflow" : NULL};
@@ -257,10 +263,10 @@ static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t
 }
 
 /* Into memory that was freed: a look at all tells. */
-static void do_stale_write(struct misuse *m)
+static void do_stale_write(struct misuse *m, const struct seq_op *op)
 {
-	const struct stale *s = &m->stale[input_byte(&m->w.in) % NSTALE];
-	size_t at = input_short(&m->w.in);
+	const struct stale *s = stale_of(m, op);
+	size_t at = op->arg;
 	struct ma_damage damage;
 
 	if (s->ptr == NULL || s->size == 0 || !m->w.exists[s->inst])
@@ -279,11 +285,11 @@ static void do_stale_write(struct misuse *m)
 }
 
 /* A size or an alignment is claimed that is not the object's; it is freed all the same. */
-static void do_claim(struct misuse *m)
+static void do_claim(struct misuse *m, const struct seq_op *op)
 {
-	struct model_object *o = read_object(m);
-	unsigned how = input_byte(&m->w.in);
-	size_t more = 1 + input_byte(&m->w.in);
+	struct model_object *o = object_of(m, op);
+	unsigned how = op->how;
+	size_t more = 1 + op->arg % 256;
 	struct ma_request claim = {.size = SIZE_MAX, .align = 1};
 	struct verdict due = {"size mismatch", NULL};
 	unsigned inst;
@@ -318,56 +324,61 @@ static void do_thread_exit(struct world *w)
 	*heap = NULL;
 }
 
-static void do_free(struct misuse *m)
+static void do_world(struct world *w, const struct seq_op *op)
 {
-	unsigned slot = input_byte(&m->w.in) % MODEL_NOBJECTS;
-
-	if (m->w.model.object[slot].ptr == NULL)
-		return;
-	note_stale(m, &m->w.model.object[slot]);
-	steps_free(&m->w, slot, (m->w.thread + input_byte(&m->w.in)) % WORLD_NTHREADS);
-}
-
-static void do_other(struct misuse *m, unsigned which)
-{
-	struct world *w = &m->w;
-
-	if (which >= 24) {
-		w->bank = which - 24;
-	} else if (which < 3) {
-		w->thread = which;
-	} else if (which == 3) {
+	if (op->code == SEQ_SWITCH_INSTANCE) {
 		world_open(w);
 		w->inst = 1 - w->inst;
-	} else if (which == 4) {
+	} else if (op->code == SEQ_EXIT_THREAD) {
 		do_thread_exit(w);
-	} else if (which == 5) {
+	} else if (op->code == SEQ_COMPACT) {
 		ma_heap_compact(&w->instance[w->inst], w->heap[w->inst][w->thread]);
-	} else if (which < 9) {
-		do_free(m);
-	} else {
-		static void (*const ops[])(struct misuse *) = {
-			do_stale,    do_interior,    do_foreign, do_wrong_pool,
-			do_overflow, do_stale_write, do_claim,
-		};
-
-		ops[(which - 9) % (sizeof(ops) / sizeof(*ops))](m);
 	}
 }
 
-static void step(struct misuse *m)
+static void do_misuse(struct misuse *m, const struct seq_op *op)
 {
-	unsigned op = input_byte(&m->w.in);
-	bool frees = op >= 0xe0 + 6 && op < 0xe0 + 9;
+	static void (*const ops[])(struct misuse *, const struct seq_op *) = {
+		[SEQ_GIVE_STALE - SEQ_GIVE_STALE] = do_stale,
+		[SEQ_GIVE_INTERIOR - SEQ_GIVE_STALE] = do_interior,
+		[SEQ_GIVE_FOREIGN - SEQ_GIVE_STALE] = do_foreign,
+		[SEQ_GIVE_WRONG_POOL - SEQ_GIVE_STALE] = do_wrong_pool,
+		[SEQ_WRITE_BEHIND - SEQ_GIVE_STALE] = do_overflow,
+		[SEQ_WRITE_STALE - SEQ_GIVE_STALE] = do_stale_write,
+		[SEQ_CLAIM_WRONG - SEQ_GIVE_STALE] = do_claim,
+	};
+	unsigned which = op->code - (unsigned)SEQ_GIVE_STALE;
 
-	if (!frees && op < 0xe0 + 9)
-		for (unsigned i = 0; i < NSTALE; i++)
+	if (which < sizeof(ops) / sizeof(*ops) && ops[which] != NULL)
+		ops[which](m, op);
+}
+
+/* What is about to be freed becomes stale; what was is not fresh when anything else is done. */
+static void note(struct misuse *m, const struct seq_op *op)
+{
+	if (op->kind != SEQ_FREE) {
+		for (unsigned i = 0; i < NSTALE && op->code < SEQ_GIVE_STALE; i++)
 			m->stale[i].fresh = false;
+		return;
+	}
+	for (unsigned i = 0; i < op->count; i++) {
+		const struct model_object *o = &m->w.model.object[steps_slot(op, i)];
+
+		if (seq_selects(op, i) && o->ptr != NULL)
+			note_stale(m, o);
+	}
+}
+
+static void step(struct misuse *m, const struct seq_op *op)
+{
+	note(m, op);
 	os_fake_forget();
 	if (steps_object(&m->w, op))
 		expect((struct verdict){NULL, NULL});
+	else if (op->code < SEQ_GIVE_STALE)
+		do_world(&m->w, op);
 	else
-		do_other(m, op % 32);
+		do_misuse(m, op);
 	world_check(&m->w);
 	if (count_reports(os_fake_written()) > 0)
 		model_fail("misuse", "M1 nothing is told where nothing is wrong");
@@ -377,13 +388,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct ma_report_config config = {.action = MA_ON_REPORT};
 	static struct misuse m;
+	struct seq_op op;
 
 	memset(&m, 0, sizeof(m));
 	ma_report_configure(&config);
 	if (!world_init(&m.w, data, size))
 		return 0;
-	while (!input_done(&m.w.in))
-		step(&m);
+	while (seq_next(&m.w.seq, &op))
+		step(&m, &op);
 	world_fini(&m.w);
 	return 0;
 }

@@ -20,19 +20,14 @@ size_t steps_page(const struct world *w)
 
 /* ---- one object ------------------------------------------------------------------------------ */
 
-/* Slots are absolute: an operation means the same wherever it stands in the input. */
-static unsigned slot_of(const struct world *w, unsigned low)
-{
-	return w->bank * 32 + low % 32;
-}
-
 static void check_size(struct world *w, unsigned inst, const void *ptr, size_t size)
 {
 	if (ma_heap_usable_size(&w->instance[inst], ptr) != size)
 		model_fail("world", "W3 the usable size is the requested size");
 }
 
-void steps_free(struct world *w, unsigned slot, unsigned thread)
+/* In odd slots, size and alignment are claimed in any case. */
+static void free_slot(struct world *w, unsigned slot, unsigned thread, bool claims)
 {
 	struct model_object *o = &w->model.object[slot];
 	const struct ma_request claim = {.size = o->size, .align = o->align};
@@ -44,7 +39,7 @@ void steps_free(struct world *w, unsigned slot, unsigned thread)
 	SAY("free %u by thread %u: %p, %zu bytes\n", slot, thread, ptr, o->size);
 	check_size(w, inst, ptr, o->size);
 	model_remove(&w->model, slot);
-	if (slot % 2 == 0)
+	if (slot % 2 == 0 && !claims)
 		ma_heap_free(&w->instance[inst], w->heap[inst][thread], ptr);
 	else
 		ma_heap_free_sized(&w->instance[inst], w->heap[inst][thread], ptr, &claim);
@@ -104,7 +99,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	struct ma_heap *heap;
 	size_t refused;
 
-	steps_free(w, slot, w->thread);
+	free_slot(w, slot, w->thread, false);
 	SAY("alloc %u by thread %u of instance %u: %zu bytes, alignment %zu%s\n", slot, w->thread,
 	    w->inst, req->size, req->align, req->zero ? ", zero" : "");
 	refused = os_fake_refused();
@@ -164,99 +159,61 @@ static void resize_slot(struct world *w, unsigned slot, size_t size)
 	check_size(w, inst, ptr, size);
 }
 
-static void do_alloc(struct world *w, unsigned slot, bool zero)
+/* ---- operations ------------------------------------------------------------------------------ */
+
+static struct ma_request request_of(const struct world *w, const struct seq_op *op)
 {
-	const struct ma_request req = {.size = input_size(&w->in, steps_page(w)), .zero = zero};
+	struct ma_request req = {.size = op->size, .align = op->align, .zero = op->zero};
 
-	alloc_slot(w, slot, &req);
-}
-
-/* Alignments up to 1 MiB, twice a region, and one that nothing can have. */
-static struct ma_request read_aligned(struct world *w)
-{
-	unsigned a = input_byte(&w->in);
-	struct ma_request req = {.align = (size_t)16 << a % 17, .zero = (a & 0x80) != 0};
-
-	if ((a & 0x7f) >= 120)
-		req.align = a % 2 ? (size_t)1 << 63 : (size_t)32 << 20 << a / 2 % 3;
+	if (op->kind == SEQ_CALLOC)
+		req.zero = true;
+	if (op->function == SEQ_BY_VALLOC || op->function == SEQ_BY_PVALLOC)
+		req.align = steps_page(w);
 	return req;
 }
 
-static void do_aligned(struct world *w, unsigned slot)
-{
-	struct ma_request req = read_aligned(w);
-
-	req.size = input_size(&w->in, steps_page(w));
-	alloc_slot(w, slot, &req);
-}
-
 /* As the C library's: nothing to resize is an allocation, size 0 frees. */
-static void do_resize(struct world *w, unsigned slot)
+static void do_resize(struct world *w, unsigned slot, const struct seq_op *op)
 {
-	const struct ma_request req = {.size = input_size(&w->in, steps_page(w))};
+	const struct ma_request req = request_of(w, op);
 
 	if (w->model.object[slot].ptr == NULL)
 		alloc_slot(w, slot, &req);
 	else if (req.size == 0)
-		steps_free(w, slot, w->thread);
+		free_slot(w, slot, w->thread, false);
 	else
 		resize_slot(w, slot, req.size);
 }
 
-/*
- * Up to 64 slots from @first on: one size for all, or free those that a mask of eight selects. One
- * step: a slab of many slots could not be filled otherwise.
- */
-static void do_run(struct world *w, unsigned first)
+static void do_slot(struct world *w, unsigned slot, const struct seq_op *op)
 {
-	unsigned how = input_byte(&w->in);
-	unsigned n = how % 64 + 1;
-	struct ma_request req = {0};
-	unsigned mask = 0xff;
+	const struct ma_request req = request_of(w, op);
 
-	if (how & 0x80)
-		mask = input_byte(&w->in);
-	else if (how & 0x40)
-		req = read_aligned(w);
-	if ((how & 0x80) == 0)
-		req.size = input_size(&w->in, steps_page(w)) % 65536;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned slot = (first + i) % MODEL_NOBJECTS;
-
-		if ((how & 0x80) == 0)
-			alloc_slot(w, slot, &req);
-		else if (mask >> i % 8 & 1)
-			steps_free(w, slot, (w->thread + (how >> 6 & 1)) % WORLD_NTHREADS);
-	}
+	if (op->kind == SEQ_REALLOC)
+		do_resize(w, slot, op);
+	else if (op->kind == SEQ_FREE)
+		free_slot(w, slot, op->thread % WORLD_NTHREADS, op->function != SEQ_BY_FREE);
+	else
+		alloc_slot(w, slot, &req);
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-bool steps_object(struct world *w, unsigned op)
+unsigned steps_slot(const struct seq_op *op, unsigned i)
 {
-	unsigned slot = slot_of(w, op);
+	return (op->slot + i) % MODEL_NOBJECTS;
+}
 
-	switch (op >> 5) {
-	case 0:
-	case 1:
-		do_alloc(w, slot, op >> 5 == 1);
-		return true;
-	case 2:
-		do_aligned(w, slot);
-		return true;
-	case 3:
-		do_resize(w, slot);
-		return true;
-	case 4:
-		steps_free(w, slot, w->thread);
-		return true;
-	case 5:
-		steps_free(w, slot, (w->thread + 1) % WORLD_NTHREADS);
-		return true;
-	case 6:
-		do_run(w, slot);
-		return true;
-	default:
+/*
+ * A run is one step: a slab of many slots could not be filled otherwise. A free changes nothing for
+ * the thread that runs: it may be another's.
+ */
+bool steps_object(struct world *w, const struct seq_op *op)
+{
+	if (op->kind != SEQ_FREE)
+		w->thread = op->thread % WORLD_NTHREADS;
+	if (op->kind == SEQ_OTHER)
 		return false;
-	}
+	for (unsigned i = 0; i < op->count; i++)
+		if (seq_selects(op, i))
+			do_slot(w, steps_slot(op, i), op);
+	return true;
 }

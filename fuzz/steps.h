@@ -2,8 +2,8 @@
  * steps - what an input does with objects, and what must come of it.
  *
  * What and why: most targets allocate, resize and free, and differ in what happens between. These
- * steps are the same for all: decoded from the same bytes, carried out in the world, checked
- * against the model and the world's rules. README.md has the table of the bytes.
+ * steps are the same for all: carried out in the world, checked against the model and the world's
+ * rules. What an operation says is in seq.h.
  *
  * Rules: those of world.h and model.h.
  * Locks: none. Cost: as world.h.
@@ -22,10 +22,16 @@ bool steps_are_told(void);
 /** steps_page() - bytes of a page. */
 size_t steps_page(const struct world *w);
 
-/** steps_free() - free the object in a slot, if there is one, by a thread. */
-void steps_free(struct world *w, unsigned slot, unsigned thread);
+/** steps_slot() - the model's slot for the @i-th of an operation. */
+unsigned steps_slot(const struct seq_op *op, unsigned i);
 
-/** steps_object() - carry out an operation. Return: false when it is none on objects (0xe0 on). */
-bool steps_object(struct world *w, unsigned op);
+/**
+ * steps_object() - carry out an operation on objects
+ *
+ * The thread that acts is the running one from here on, but if it only frees.
+ *
+ * Return: false when it is none on objects; its thread runs then, too.
+ */
+bool steps_object(struct world *w, const struct seq_op *op);
 
 #endif

@@ -76,9 +76,9 @@ static void read_config(struct world *w)
 	static const size_t waits[4] = {0, 4, 32, 64};
 	static const size_t firsts[4] = {65536, 0, 16384, 262144};
 	static const size_t limits[4] = {0, 262144, 1048576, 8388608};
-	unsigned a = input_byte(&w->in);
-	unsigned b = input_byte(&w->in);
-	unsigned c = input_byte(&w->in);
+	unsigned a = seq_byte(&w->seq);
+	unsigned b = seq_byte(&w->seq);
+	unsigned c = seq_byte(&w->seq);
 	struct ma_instance_config *config = &w->config[0];
 
 	start_os(page_of(a >> 3 & 7), b & 0x80 ? ARENA_SMALL : ARENA_LIMIT);
@@ -101,7 +101,7 @@ static void read_config(struct world *w)
 bool world_init(struct world *w, const uint8_t *data, size_t size)
 {
 	memset(w, 0, sizeof(*w));
-	w->in = (struct input){data, size, 0};
+	seq_init(&w->seq, data, size);
 	read_config(w);
 	model_init(&w->model);
 	w->low = UINTPTR_MAX;
@@ -112,6 +112,7 @@ bool world_init(struct world *w, const uint8_t *data, size_t size)
 		return false;
 	}
 	ma_instance_init(&w->instance[0], &w->config[0], &w->pagemap);
+	w->seq.page = w->instance[0].pool.page;
 	w->exists[0] = true;
 	return true;
 }

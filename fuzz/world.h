@@ -36,15 +36,15 @@
 #define FUZZ_WORLD_H
 
 #include "heap.h"
-#include "input.h"
 #include "model.h"
 #include "pagemap.h"
+#include "seq.h"
 
 #define WORLD_NINSTANCES 2
 #define WORLD_NTHREADS 3
 
 struct world {
-	struct input in;
+	struct seq seq;
 	struct ma_pagemap pagemap;
 	struct ma_instance_config config[WORLD_NINSTANCES];
 	struct ma_instance instance[WORLD_NINSTANCES];
@@ -52,7 +52,6 @@ struct world {
 	struct ma_heap *heap[WORLD_NINSTANCES][WORLD_NTHREADS]; /* NULL: nothing allocated yet */
 	unsigned inst;                                          /* that allocates */
 	unsigned thread;                                        /* that runs */
-	unsigned bank;                                          /* of slots */
 	unsigned nchecks;                                       /* so far */
 	size_t lost;         /* bytes the OS did not take back from what has ended since */
 	uintptr_t low, high; /* all regions ever seen lie between these */
