@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
-"""Write the named seeds of the heap's fuzz target: fuzz/seeds.py corpus/heap
+"""Write the named seeds of the heap's fuzz target: as text, which the tool fuzz/seq encodes.
 
-The format of the bytes is described in fuzz/README.md. Files that were found by a fuzzer stay as
-they are.
+seeds.py build/fuzz/seq corpus/heap            writes them; what a fuzzer found stays as it is
+seeds.py --check build/fuzz/seq corpus/heap    fails if a file is another
 """
 
 import pathlib
+import subprocess
 import sys
 
-# ---- the words of the format ----------------------------------------------------------------------
+# ---- the words of the text -----------------------------------------------------------------------
 
-HOSTILE = range(16)
-UNMAP, RESIZE, MOVE, PURGE = 20, 21, 22, 23
-THREAD, OTHER, RESET, EXIT, COMPACT, SHARED, TRIM, GIVE = 0, 3, 4, 5, 7, 8, 9, 10
-CLOCK, STEP, RESERVE, FORK, LIFT, CHECK, FAIL_AT, FAIL_FROM, BANK = 12, 13, 14, 15, 16, 17, 18, 19, 24
+OTHER, RESET, EXIT, COMPACT = 'switch-instance', 'end-instance', 'exit-thread', 'compact'
+SHARED, TRIM, GIVE, STEP = 'compact-shared', 'trim', 'give-all', 'decay'
+RESERVE, FORK, LIFT, CHECK = 'reserve', 'fork', 'lift', 'compare'
+FAIL_AT, FAIL_FROM = 'refuse-at', 'refuse-from'
+UNMAP, RESIZE, MOVE, PURGE = 'refuse-unmap', 'refuse-resize-at', 'refuse-move', 'refuse-purge-at'
+
+MAX = 2 ** 63 - 1
+HOSTILE = [2 ** 64 - 1, MAX, MAX + 1, 2 ** 64 - 8, MAX - 8, MAX - 8 - 4096, MAX & ~0xffff, 2 ** 47,
+           2 ** 40, 64 << 20, (64 << 20) - 7, (32 << 20) - 8, (32 << 20) - 7, (16 << 20) - 8,
+           32768 - 8, 32768 - 7]
 
 
 def header(best=0, waits=0, pages=0, retain=0, old=0, first=0, limit=0, small=0, seed=0):
@@ -21,76 +28,60 @@ def header(best=0, waits=0, pages=0, retain=0, old=0, first=0, limit=0, small=0,
 
     seed: its bits choose hardening, too.
     """
-    return [best | waits << 1 | pages << 3 | retain << 6 | old << 7,
-            first | limit << 2 | (0x30 if limit else 0) | small << 7, seed]
+    return config(best | waits << 1 | pages << 3 | retain << 6 | old << 7,
+                  first | limit << 2 | (0x30 if limit else 0) | small << 7, seed)
 
 
-def size(n):
-    """The bytes of a size: any below 64k; beyond, 2^e - 8, 2^e - 7 and 2^e + m 2^(e - 8)."""
-    if n < 64:
-        return [n]
-    if n < 16384:
-        return [64 | n >> 12 << 4 | n & 15, n >> 4 & 255]
-    if n < 65536:
-        return [128, n & 255, n >> 8]
-    if n + 8 & n + 7 == 0 or n + 7 & n + 6 == 0:
-        e = (n + 8).bit_length() - 1
-        return [(176 if 1 << e == n + 8 else 192) + e - 8]
-    e = n.bit_length() - 1
-    mantissa, rest = divmod(n - (1 << e), 1 << e - 8)
-    assert rest == 0, f'{n} cannot be written'
-    return [160 + e - 8, mantissa]
-
-
-def hostile(i):
-    return [240 + i]
+def config(*data):
+    return ['config ' + bytes(data).hex(' ')]
 
 
 def malloc(slot, n):
-    return [slot] + size(n)
+    return [f'malloc {slot} {n}']
 
 
 def calloc(slot, n):
-    return [0x20 | slot] + size(n)
+    return [f'calloc {slot} {n}']
 
 
 def aligned(slot, shift, n, zero=0):
-    return [0x40 | slot, zero << 7 | shift - 4] + size(n)
+    return [f'aligned_alloc {slot} {n} align {1 << shift}{" zero" if zero else ""}']
 
 
 def resize(slot, n):
-    return [0x60 | slot] + size(n)
+    return [f'realloc {slot} {n}']
 
 
 def free(slot):
-    return [0x80 | slot]
+    return [f'free {slot}']
 
 
-def remote(slot):
-    return [0xa0 | slot]
+def by(thread, steps):
+    """The steps of a thread that is not the first."""
+    return [f't{thread} {step}' for step in steps]
 
 
 def run(slot, count, n):
-    return [0xc0 | slot, count - 1] + size(n)
+    return [f'malloc {slot}..{slot + count - 1} {n}']
 
 
 def run_aligned(slot, count, shift, n):
-    return [0xc0 | slot, 0x40 | count - 1, shift - 4] + size(n)
+    return [f'aligned_alloc {slot}..{slot + count - 1} {n} align {1 << shift}']
 
 
-def run_free(slot, count, mask=0xff, by_next=0):
-    return [0xc0 | slot, 0x80 | by_next << 6 | count - 1, mask]
+def run_free(slot, count, mask=0xff):
+    return [f'free {slot}..{slot + count - 1}' + (f' mask {mask:02x}' if mask < 0xff else '')]
 
 
 def do(what, *more):
-    return [0xe0 | what] + list(more)
+    return [' '.join([what, *map(str, more)])]
 
 
 def cat(lists):
-    return [byte for one in lists for byte in one]
+    return [line for one in lists for line in one]
 
 
-# ---- the seeds ------------------------------------------------------------------------------------
+# ---- the seeds -----------------------------------------------------------------------------------
 
 def every_class():
     return cat(malloc(i % 32, n) for i, n in enumerate(
@@ -108,59 +99,57 @@ def holes():
 
 def every_call_fails():
     part = (malloc(0, 40) + calloc(1, 300) + aligned(2, 13, 100) + malloc(3, 40000) +
-            resize(3, 60000) + resize(0, 4000) + remote(1) + do(EXIT) + malloc(4, 300) +
+            resize(3, 60000) + resize(0, 4000) + by(1, free(1)) + do(EXIT) + malloc(4, 300) +
             run_free(0, 8) + do(GIVE))
     return cat(do(FAIL_AT, n) + part + do(LIFT) for n in range(24))
 
 
 def nothing_goes_back(kind):
     """Refuse one kind of call, from the next one on and then once."""
-    part = (malloc(0, 40000) + malloc(1, 50000) + hostile_malloc(2, 12) + free(0) + do(TRIM, 0) +
-            calloc(0, 40000) + hostile_malloc(3, 12) + resize(1, 34000) + [0x62] + hostile(9) + [0x63] + hostile(9) +
-            [0x63] + hostile(12) + free(1) + do(GIVE) + calloc(1, 50000) + free(2) + do(GIVE) +
+    part = (malloc(0, 40000) + malloc(1, 50000) + malloc(2, HOSTILE[12]) + free(0) + do(TRIM, 0) +
+            calloc(0, 40000) + malloc(3, HOSTILE[12]) + resize(1, 34000) +
+            resize(2, HOSTILE[9]) + resize(3, HOSTILE[9]) +
+            resize(3, HOSTILE[12]) + free(1) + do(GIVE) + calloc(1, 50000) + free(2) + do(GIVE) +
             free(3))
     return part + do(kind, 0) + part + do(LIFT) + do(GIVE) + part
 
 
-def hostile_malloc(slot, i):
-    return [slot] + hostile(i)
-
-
 def while_moving():
     """A mapping cannot grow where it is, and the OS refuses at each call of the move."""
-    return cat(hostile_malloc(0, 12) + hostile_malloc(1, 12) + do(FAIL_AT, n) + [0x60] +
-               hostile(9) + do(LIFT) + [0x60] + hostile(9) + free(0) + free(1) for n in range(6))
+    return cat(malloc(0, HOSTILE[12]) + malloc(1, HOSTILE[12]) + do(FAIL_AT, n) +
+               resize(0, HOSTILE[9]) + do(LIFT) + resize(0, HOSTILE[9]) + free(0) + free(1)
+               for n in range(6))
 
 
 def while_growing():
     """A region is mapped, and then the OS refuses the memory for what describes it."""
-    return cat(do(FAIL_AT, n) + do(RESERVE) + hostile(9) + do(LIFT) + do(GIVE) + malloc(0, 100) +
-               do(FAIL_AT, n) + hostile_malloc(1, 11) + hostile_malloc(2, 12) + do(GIVE)
+    return cat(do(FAIL_AT, n) + do(RESERVE, HOSTILE[9]) + do(LIFT) + do(GIVE) + malloc(0, 100) +
+               do(FAIL_AT, n) + malloc(1, HOSTILE[11]) + malloc(2, HOSTILE[12]) + do(GIVE)
                for n in range(5))
 
 
 def hostile_sizes():
     steps = []
     for i in list(range(9)) + [14, 15]:
-        steps += [hostile_malloc(0, i), [0x21] + hostile(i), [0x42, 8] + hostile(i),
-                  [0x43, 121] + hostile(i), malloc(4, 100), [0x64] + hostile(i),
-                  malloc(5, 40000), [0x65] + hostile(i)]
+        steps += [malloc(0, HOSTILE[i]), calloc(1, HOSTILE[i]), aligned(2, 12, HOSTILE[i]),
+                  aligned(3, 63, HOSTILE[i]), malloc(4, 100), resize(4, HOSTILE[i]),
+                  malloc(5, 40000), resize(5, HOSTILE[i])]
     return cat(steps)
 
 
 def many_regions():
     steps = [malloc(i, (16384 << i) - 8) for i in range(2, 10)]
-    steps += [hostile_malloc(10, 13), hostile_malloc(11, 11)]
-    steps += [hostile_malloc(12 + i, 12) for i in range(8)]
+    steps += [malloc(10, HOSTILE[13]), malloc(11, HOSTILE[11])]
+    steps += [malloc(12 + i, HOSTILE[12]) for i in range(8)]
     return cat(steps + [free(i) for i in range(2, 20, 3)] + [do(GIVE)] +
-               [hostile_malloc(12 + i, 12) for i in range(8)])
+               [malloc(12 + i, HOSTILE[12]) for i in range(8)])
 
 
 def while_carving(nblocks):
     """Descriptors run out while the OS refuses: at the first or second of two, by @nblocks."""
-    return cat([do(RESERVE) + size(12 << 20)] + [malloc(i, 33000) for i in range(nblocks)] +
+    return cat([do(RESERVE, 12 << 20)] + [malloc(i, 33000) for i in range(nblocks)] +
                [do(FAIL_FROM, 0)] +
-               [do(BANK + b) + run_aligned(8, 24, 16, 36857) for b in range(8)] +
+               [run_aligned(32 * b + 8, 24, 16, 36857) for b in range(8)] +
                [do(LIFT), do(GIVE)])
 
 
@@ -184,7 +173,7 @@ SEEDS = {
     'fill-slab-free-half-refill': header() + run(0, 64, 240) + run_free(0, 64, 0x55) +
         run(0, 64, 200) + run_free(0, 64, 0xf0) + calloc(1, 240) + run_free(0, 64),
     'thousand-small-slots': header(waits=1) + cat(
-        do(BANK + b) + run(0, 32, 8) for b in range(8)) + run_free(0, 64, 0xaa),
+        run(32 * b, 32, 8) for b in range(8)) + run_free(224, 64, 0xaa),
     'quarantine-wraps': header(waits=1) + run(0, 16, 100) + run_free(0, 16) + run(0, 16, 100) +
         do(COMPACT) + run_free(0, 16) + do(EXIT),
     'quarantine-holds-last-slot': header(waits=3) + run(0, 8, 4000) + run_free(0, 8) +
@@ -195,22 +184,23 @@ SEEDS = {
         free(2), do(TRIM, 0), calloc(2, 40000)]),
     'small-in-recycled-block': header(old=1) + malloc(0, 50000) + free(0) + run(0, 64, 40) +
         run(0, 64, 200),
-    'free-by-another-thread': header(waits=1) + run(0, 32, 1000) + run_free(0, 32, 0x0f, 1) +
-        run(0, 32, 1000) + remote(9) + resize(9, 900) + do(COMPACT),
-    'free-by-a-thread-without-heap': header() + malloc(0, 100) + do(THREAD + 1) + free(0) +
-        do(THREAD) + malloc(0, 100) + do(SHARED),
+    'free-by-another-thread': header(waits=1) + run(0, 32, 1000) + by(1, run_free(0, 32, 0x0f)) +
+        run(0, 32, 1000) + by(1, free(9)) + resize(9, 900) + do(COMPACT),
+    'free-by-a-thread-without-heap': header() + malloc(0, 100) + by(1, free(0)) +
+        malloc(0, 100) + do(SHARED),
     'resize-by-another-thread': header() + cat([
-        malloc(0, 100), malloc(1, 40000), do(THREAD + 1), resize(0, 101), resize(0, 4000),
-        resize(1, 50000), resize(1, 100), do(THREAD), resize(1, 101), free(0), free(1)]),
-    'remote-free-then-adopt': header(waits=1) + run(0, 24, 1000) + do(EXIT) + do(THREAD + 1) +
-        run_free(0, 24, 0x03) + run(0, 12, 1000) + do(THREAD + 2) + run(12, 12, 1000) +
-        do(EXIT) + run_free(0, 24),
-    'exit-with-pending-frees': header(waits=1) + run(0, 24, 1000) + do(THREAD + 1) +
-        malloc(30, 1000) + run_free(0, 24, 0x55) + do(THREAD) + do(EXIT) + run(0, 8, 1000) +
-        do(EXIT) + do(THREAD + 1) + do(EXIT) + do(SHARED),
-    'adopt-after-remote-free': header() + run(0, 24, 1000) + do(EXIT) + remote(0) + remote(5) +
+        malloc(0, 100), malloc(1, 40000), *[by(1, resize(*slot_size)) for slot_size in (
+            (0, 101), (0, 4000), (1, 50000), (1, 100))], resize(1, 101), free(0), free(1)]),
+    'remote-free-then-adopt': header(waits=1) + run(0, 24, 1000) + do(EXIT) +
+        by(1, run_free(0, 24, 0x03) + run(0, 12, 1000)) +
+        by(2, run(12, 12, 1000) + do(EXIT) + run_free(0, 24)),
+    'exit-with-pending-frees': header(waits=1) + run(0, 24, 1000) +
+        by(1, malloc(30, 1000) + run_free(0, 24, 0x55)) + do(EXIT) + run(0, 8, 1000) + do(EXIT) +
+        by(1, do(EXIT) + do(SHARED)),
+    'adopt-after-remote-free': header() + run(0, 24, 1000) + do(EXIT) +
+        by(1, free(0) + free(5)) +
         run(24, 8, 1000) + do(SHARED),
-    'fork': header() + run(0, 16, 1000) + run_free(0, 16, 0x0f, 1) + do(FORK) +
+    'fork': header() + run(0, 16, 1000) + by(1, run_free(0, 16, 0x0f)) + do(FORK) +
         run(0, 16, 1000) + do(EXIT) + run_free(0, 16, 0x33) + do(FORK),
     'first-fit-holes': header(first=3) + holes(),
     'best-fit-holes': header(best=1, first=3) + holes(),
@@ -222,18 +212,19 @@ SEEDS = {
     'aligned-1m': header() + cat([
         aligned(0, 20, 1), aligned(1, 20, 40000), malloc(2, 50000), free(0),
         aligned(0, 20, 65529), resize(1, 65529), resize(1, 100), free(2), do(GIVE)]),
-    'aligned-huge': header() + [0x40, 120] + size(100) + [0x41, 122] + size(40000) +
-        [0x42, 124] + size(100) + [0x43, 121] + size(8) + [0x42, 120] + hostile(12) +
-        [0x62] + hostile(9) + [0x62] + hostile(12) + free(2),
-    'huge-and-mremap': header() + hostile_malloc(0, 12) + [0x60] + hostile(10) +
-        hostile_malloc(1, 12) + [0x60] + hostile(12) + [0x61] + hostile(9) + [0x60] + hostile(10) +
-        resize(0, 65536) + free(1) + [0x20] + hostile(12) + do(GIVE),
+    'aligned-huge': header() + aligned(0, 25, 100) + aligned(1, 26, 40000) +
+        aligned(2, 27, 100) + aligned(3, 63, 8) + aligned(2, 25, HOSTILE[12]) +
+        resize(2, HOSTILE[9]) + resize(2, HOSTILE[12]) + free(2),
+    'huge-and-mremap': header() + malloc(0, HOSTILE[12]) + resize(0, HOSTILE[10]) +
+        malloc(1, HOSTILE[12]) + resize(0, HOSTILE[12]) + resize(1, HOSTILE[9]) +
+        resize(0, HOSTILE[10]) +
+        resize(0, 65536) + free(1) + calloc(0, HOSTILE[12]) + do(GIVE),
     'hostile-sizes': header() + hostile_sizes(),
     'hostile-sizes-best-limited': header(best=1, limit=2) + hostile_sizes(),
     'limit-reached': header(limit=1) + run(0, 32, 30000) + run_free(0, 32, 0x11) +
         run(0, 8, 8000) + malloc(8, 1048568) + aligned(9, 20, 100) + resize(10, 60000),
     'limit-reached-with-waiting-slots': header(limit=1, waits=3) + run(0, 32, 8000) +
-        run_free(0, 32) + run(0, 32, 4000) + run_free(0, 32, 0xff, 1) + malloc(0, 131064),
+        run_free(0, 32) + run(0, 32, 4000) + by(1, run_free(0, 32)) + malloc(0, 131064),
     'os-exhausted': header(small=1) + run(0, 64, 60000) + run(0, 64, 30000) + malloc(0, 4194296) +
         run_free(0, 64) + malloc(0, 2097144),
     'oom-at-every-call': header(waits=1) + every_call_fails(),
@@ -252,7 +243,7 @@ SEEDS = {
     'resize-refused': header() + nothing_goes_back(RESIZE),
     'move-refused': header() + nothing_goes_back(MOVE),
     'purge-refused': header() + nothing_goes_back(PURGE),
-    'refused-at-first-call': [0, 0x40, 0],
+    'refused-at-first-call': config(0, 0x40, 0),
     'decay-step-by-step': header(old=1) + run(0, 16, 40000) + cat(
         free(i) + do(STEP, 10) for i in range(0, 16, 2)) + do(STEP, 60) + run_free(0, 16) +
         do(STEP, 20) + do(STEP, 60),
@@ -261,12 +252,12 @@ SEEDS = {
     'second-instance': header() + malloc(0, 100) + do(OTHER) + malloc(1, 100) + malloc(2, 40000) +
         resize(0, 200) + free(0) + do(OTHER) + malloc(0, 40000) + free(1),
     'second-instance-reset': header(best=1) + malloc(0, 40000) + do(OTHER) + run(1, 20, 3000) +
-        hostile_malloc(21, 12) + malloc(22, 50000) + do(RESET) + do(OTHER) + run(1, 20, 3000) +
+        malloc(21, HOSTILE[12]) + malloc(22, 50000) + do(RESET) + do(OTHER) + run(1, 20, 3000) +
         do(RESET),
-    'reserve-before-first': header() + do(RESERVE) + size(4 << 20) + malloc(0, 100) +
-        do(RESERVE) + size(8 << 20) + do(GIVE),
-    'reserve-absurd': header(first=2) + do(RESERVE) + hostile(8) + malloc(0, 100) + do(RESERVE) +
-        hostile(0) + do(GIVE),
+    'reserve-before-first': header() + do(RESERVE, 4 << 20) + malloc(0, 100) +
+        do(RESERVE, 8 << 20) + do(GIVE),
+    'reserve-absurd': header(first=2) + do(RESERVE, HOSTILE[8]) + malloc(0, 100) +
+        do(RESERVE, HOSTILE[0]) + do(GIVE),
     'many-regions': header(first=2) + many_regions(),
     'many-regions-best': header(best=1, first=2) + many_regions(),
 }
@@ -283,15 +274,15 @@ FOR_EACH = ['calloc-recycled', 'aligned-every', 'oom-at-every-call']
 
 
 def hardened(name, bits):
-    best, first, _, *steps = SEEDS[name]
-    return [best, first, bits, *steps]
+    first, *steps = SEEDS[name]
+    return [f'{first[:-2]}{bits:02x}', *steps]
 
 
 for word, bits in HARDENED.items():
     SEEDS.update({f'{word}-{name}': hardened(name, bits)
                   for name in (FOR_ALL if word == 'all' else FOR_EACH)})
 SEEDS.update({
-    'crash-guarded-aligned-32m': header(seed=0x20) + [0x40, 120] + size(100),
+    'crash-guarded-aligned-32m': header(seed=0x20) + aligned(0, 25, 100),
     'crash-sampled-aligned': header(seed=0x04) + cat(aligned(i, 13, 100) for i in range(16)),
     'crash-sampled-nothing': header(seed=0x04) + run(0, 32, 0),
     'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x0a),
@@ -301,15 +292,20 @@ SEEDS.update({
 })
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
+def main(seeds, about):
+    """encode: the tool fuzz/seq. --check: whether the files in the folder are these."""
+    *check, encode, folder = sys.argv[1:] if len(sys.argv) in (3, 4) else sys.exit(about)
+    folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in SEEDS.items():
-        (folder / name).write_bytes(bytes(data))
-    print(f'{len(SEEDS)} seeds in {folder}')
+    for name, lines in seeds.items():
+        ran = subprocess.run([encode, 'encode'], input='\n'.join(lines + ['']).encode(),
+                             stdout=subprocess.PIPE, check=True)
+        if not check:
+            (folder / name).write_bytes(ran.stdout)
+        elif (folder / name).read_bytes() != ran.stdout:
+            sys.exit(f'{folder / name} is not what this script writes')
+    print(f'{len(seeds)} seeds in {folder}')
 
 
 if __name__ == '__main__':
-    main()
+    main(SEEDS, __doc__)

@@ -1,62 +1,48 @@
 #!/usr/bin/env python3
-"""Write the named seeds of the misuse target: fuzz/seeds_misuse.py corpus/misuse
+"""Write the named seeds of the misuse target; see seeds.py.
 
-The format of the bytes is described in fuzz/README.md.
+seeds_misuse.py [--check] build/fuzz/seq corpus/misuse
 """
 
-import pathlib
-import sys
+from seeds import (COMPACT, EXIT, HARDENED, OTHER, aligned, by, cat, do, free, header, main, malloc,
+                   run)
 
-from seeds import HARDENED, aligned, header, malloc, run
-
-OTHER, EXIT, COMPACT, PUT, STALE = 3, 4, 5, 6, 9
 ENTRIES = range(3)
-SIZES = [0, 1, 8, 24, 40, 56, 100, 248, 249, 600, 1000, 1016, 1017, 3000, 20000, 32760, 40000, 300032]
-
-
-def do(which, *operands):
-    return [0xe0 + which, *operands]
-
-
-def cat(parts):
-    return [byte for part in parts for byte in part]
+SIZES = [0, 1, 8, 24, 40, 56, 100, 248, 249, 600, 1000, 1016, 1017, 3000, 20000, 32760, 40000,
+         300032]
 
 
 def end(slot, thread=0):
-    return do(PUT, slot, thread)
+    return by(thread, free(slot)) if thread else free(slot)
 
 
 def stale(back, entry):
     """back: 15 is the pointer that was freed last."""
-    return do(STALE, back, entry)
-
-
-def short(at):
-    return [at & 255, at >> 8 & 255]
+    return do('give-stale', back, entry, 0)
 
 
 def interior(slot, entry, at):
-    return do(STALE + 1, slot, entry, *short(at))
+    return do('give-interior', slot, entry, at % 65536)
 
 
 def foreign(which, entry, slot):
-    return do(STALE + 2, which, entry, slot)
+    return do('give-foreign', slot, entry, which)
 
 
 def wrong_pool(slot, entry):
-    return do(STALE + 3, slot, entry)
+    return do('give-wrong-pool', slot, entry, 0)
 
 
 def overflow(slot, at, bits, sweep):
-    return do(STALE + 4, slot, at << 3 | (0 if sweep else 64), bits)
+    return do('write-behind', slot, at % 8 << 3 | (0 if sweep else 64), bits)
 
 
 def stale_write(back, at):
-    return do(STALE + 5, back, *short(at))
+    return do('write-stale', back, 0, at % 65536)
 
 
 def claim(slot, how, more):
-    return do(STALE + 6, slot, how, more)
+    return do('claim-wrong', slot, how, more)
 
 
 def everything(n):
@@ -85,15 +71,5 @@ SEEDS.update({
 })
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in SEEDS.items():
-        (folder / name).write_bytes(bytes(data))
-    print(f'{len(SEEDS)} seeds in {folder}')
-
-
 if __name__ == '__main__':
-    main()
+    main(SEEDS, __doc__)
