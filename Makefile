@@ -10,8 +10,8 @@ main: build/build.ninja
 	tests/demo.py build/lib/libmemalloc-preload.so --overflow build/tests/overflow
 
 test: build-test/build.ninja
-	meson test -C build-test --print-errorlogs
-	meson test -C build-test --print-errorlogs --setup memcheck
+	meson test -C build-test --print-errorlogs --no-suite planted
+	meson test -C build-test --print-errorlogs --no-suite planted --setup memcheck
 
 bench: build/build.ninja
 	meson test -C build --benchmark --verbose

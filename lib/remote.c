@@ -111,10 +111,18 @@ static void deliver_out(struct ma_outbox *out)
 	out->batch = NULL;
 }
 
+/* Where the shared heap lies, which is in no memory of ours, is not to matter. */
+static struct ma_outbox *outbox_of(struct ma_heap *heap, const struct ma_heap *to)
+{
+	bool shared = to == &heap->instance->shared;
+
+	return &heap->out[shared ? 0 : (uintptr_t)to / MA_GRANULE % MA_OUTBOXES];
+}
+
 static void send(struct ma_heap *heap, struct ma_slab *slab, uint32_t idx)
 {
 	struct ma_heap *to = owner_of(slab);
-	struct ma_outbox *out = &heap->out[(uintptr_t)to / MA_GRANULE % MA_OUTBOXES];
+	struct ma_outbox *out = outbox_of(heap, to);
 
 	if (out->to != to)
 		deliver_out(out);
