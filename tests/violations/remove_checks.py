@@ -22,9 +22,13 @@ import tempfile
 import time
 from dataclasses import replace
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
+
 import allocators
+import edits
 import outcomes
 import scorecard
+from edits import Broken
 from removals import REMOVALS, Removal
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -32,16 +36,9 @@ SECONDS_MAX = 1800
 REPEAT = 3  # runs of a case
 
 
-class Broken(Exception):
-    """Nothing can be said; str() tells why."""
-
-
 def without(text, removal):
     """The text of a file without the check."""
-    n = text.count(removal.text)
-    if n != 1:
-        raise Broken(f"{removal.check}: stands {n} times in {removal.file}, not once:\n{removal.text}")
-    return text.replace(removal.text, removal.replacement)
+    return edits.replaced(text, removal.text, removal.replacement, removal.check, removal.file)
 
 
 def places(removal):
