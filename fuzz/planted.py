@@ -30,11 +30,13 @@ from edits import Broken
 FOLDER = pathlib.Path("fuzz", "planted")
 README = pathlib.Path("fuzz", "README.md")
 BEGIN, END = "<!-- planted: begin -->\n", "<!-- planted: end -->\n"
-SECONDS_MAX = 90        # of a corpus; a file of it has less
+TIMES = 8               # longer than without a defect a replay takes at most, and
+SECONDS = 10            # seconds more, of processor time
 UNNOTICED = "Unnoticed: "
 SAYS = [
     re.compile(r"^(fuzz: .*)$", re.M),
     re.compile(r"^(memalloc: .*?)(?: [(]?0x.*| at .*)?$", re.M),
+    re.compile(r"^(os_fake: .*)$", re.M),
     re.compile(r"^(replay: takes too long)$", re.M),
     re.compile(r"^SUMMARY: (\w+Sanitizer: \S+)", re.M),
     re.compile(r": (runtime error: .*)$", re.M),
@@ -64,7 +66,7 @@ def oracle_of(ran):
         found = pattern.search(ran.err)
         if found:
             return found[1].rstrip(":,")
-    if ran.code == -signal.SIGALRM:
+    if ran.code in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
         return "time-out"
     return signal.Signals(-ran.code).name if ran.code < 0 else f"exit {ran.code}"
 
@@ -78,8 +80,8 @@ class Stopped:
         self.noperations = 0
         if self.oracle.startswith("fuzz:"):
             replay = [str(variant.directory / os.path.basename(program.path)), inputs[-1]]
-            again = rebuild.run(replay, SECONDS_MAX, env=variant.environment(FUZZ_VERBOSE="1"))
-            self.noperations = sum(not line.startswith((" ", "fuzz:"))
+            again = rebuild.run(replay, SECONDS, env=variant.environment(FUZZ_VERBOSE="1"))
+            self.noperations = sum(not line.startswith((" ", "fuzz:", "memalloc:"))
                                    for line in again.err.splitlines())
 
     def __str__(self):
@@ -88,16 +90,16 @@ class Stopped:
 
 
 def stop(build, programs, defect, directory):
-    """Return: what stops a defect first, or None."""
+    """@programs: seconds for each. Return: what stops a defect first, or None."""
     variant = rebuild.Variant(build, directory, edits.apply_patch(build.top, defect.changes,
                                                                   defect.name))
     try:
         variant.compile(set().union(*(build.objects(one.path) for one in programs)))
-        for program in programs:
+        for program, seconds in programs.items():
             path = variant.link(program.path)
             if path is None:
                 continue
-            ran = rebuild.run([str(path), *program.args], SECONDS_MAX, env=variant.environment())
+            ran = rebuild.run([str(path), *program.args], seconds, env=variant.environment())
             if not ran.passed:
                 return Stopped(variant, program, ran)
         return None
@@ -105,6 +107,19 @@ def stop(build, programs, defect, directory):
         raise Broken(f"{defect.name}: does not build\n{failure}") from None
     finally:
         variant.remove()
+
+
+def sound_programs(build, suite, times=TIMES, seconds=SECONDS):
+    """Programs of a suite that have parts of lib/, must pass, and how long each may take then."""
+    programs = {}
+    for program in build.programs(suite):
+        if not any(build.sources[one].startswith("lib/") for one in build.objects(program.path)):
+            continue
+        ran = rebuild.run([str(build.build / program.path), *program.args])
+        if not ran.passed:
+            raise Broken(f"{program.name}: fails without any defect: {oracle_of(ran)}")
+        programs[program] = seconds + times * ran.seconds
+    return programs
 
 
 def verdict(defect, stopped):
@@ -118,13 +133,9 @@ def verdict(defect, stopped):
 
 def plant(build, chosen):
     """Return: {name: what stopped it}, and whether all is as it should be."""
-    programs = list(build.programs("corpus"))
+    programs = sound_programs(build, "corpus")
     found, sound = {}, bool(programs)
     with tempfile.TemporaryDirectory(prefix="memalloc-planted-") as directory:
-        for program in programs:
-            ran = rebuild.run([str(build.build / program.path), *program.args], SECONDS_MAX)
-            if not ran.passed:
-                raise Broken(f"{program.name}: fails without any defect: {oracle_of(ran)}")
         for defect in chosen:
             found[defect.name] = stop(build, programs, defect, pathlib.Path(directory, defect.name))
             text, right = verdict(defect, found[defect.name])
@@ -205,7 +216,7 @@ def selftest():
     yield from rules.unnoticed(check, CASES)
     texts = [(-6, "fuzz: world: W4 x\n", "fuzz: world: W4 x"), (-11, "", "SIGSEGV"),
              (-6, "a\nmemalloc: double free of 0x12\n", "memalloc: double free of"),
-             (-14, "", "time-out"), (3, "", "exit 3")]
+             (-14, "", "time-out"), (-9, "", "time-out"), (3, "", "exit 3")]
     for code, err, oracle in texts:
         if oracle_of(rebuild.Ran(code, "", err, 0)) != oracle:
             yield f"not said of {code}, {err!r}: {oracle}"

@@ -164,6 +164,13 @@ def while_carving(nblocks):
                [do(LIFT), do(GIVE)])
 
 
+def few_descriptors(n):
+    """The OS refuses everything, and @n aligned blocks take most of the memory for descriptors."""
+    blocks = [do(BANK + 1 + i // 32) + run_aligned(0, min(n - i, 32), 16, 36857)
+              for i in range(0, n, 32)]
+    return do(FAIL_FROM, 0) + cat(blocks) + do(BANK)
+
+
 SEEDS = {
     'nothing': header(),
     'malloc-free-one': header() + malloc(0, 100) + free(0),
@@ -253,6 +260,14 @@ SEEDS = {
     'move-refused': header() + nothing_goes_back(MOVE),
     'purge-refused': header() + nothing_goes_back(PURGE),
     'refused-at-first-call': [0, 0x40, 0],
+    'batch-is-full': header() + run(0, 64, 8) + do(THREAD + 1) + do(BANK + 2) + malloc(0, 8) +
+        do(BANK) + run_free(0, 64) + do(CHECK),
+    'no-memory-for-a-batch': header() + do(RESERVE) + size(15 << 20) + run(0, 24, 1000) +
+        do(THREAD + 1) + malloc(30, 1000) + do(THREAD) + few_descriptors(224) + do(THREAD + 1) +
+        run_free(0, 24) + do(THREAD) + do(LIFT) + do(COMPACT),
+    'no-memory-for-a-quarantine': header(waits=3, seed=2) + do(RESERVE) + size(15 << 20) +
+        malloc(0, 100) + few_descriptors(96) + do(THREAD + 1) +
+        cat(run(1, 31, 8) + run_free(1, 31) for _ in range(3)) + do(LIFT) + do(CHECK),
     'decay-step-by-step': header(old=1) + run(0, 16, 40000) + cat(
         free(i) + do(STEP, 10) for i in range(0, 16, 2)) + do(STEP, 60) + run_free(0, 16) +
         do(STEP, 20) + do(STEP, 60),
