@@ -35,9 +35,9 @@ import planted
 import rebuild
 from edits import Broken
 
-ROOMS = re.compile(r"lib/(meta|pagemap|maxtree|region|fit|pool|direct|decay|guard|waitlist|sizeclass"
-                   r"|slab|large|quarantine|stock|heap|bins|remote|supply|fast|fill|canary|block)"
-                   r"(_internal)?\.[ch]$")
+ROOMS = re.compile(r"lib/(meta|pagemap|maxtree|region|fit|pool|direct|decay|guard|waitlist|slab"
+                   r"|sizeclass|large|quarantine|stock|heap|bins|remote|supply|fast|fill|canary"
+                   r"|block)(_internal)?\.[ch]$")
 STAGES = ("corpus", "unit")
 PLAIN = ("-w", "-g0")
 TIMES, SECONDS = 5, 3       # a mutant's run takes at most that much longer
@@ -83,8 +83,19 @@ class Lab:
         self.objects = set().union(*self.pulled.values())
         self.base = rebuild.Variant(self.build, self.directory / "base", {})
         self.base.directory.mkdir()
-        self.plain = {}
+        self.plain = {one: self.digest(self.base.compile_one(one, PLAIN))
+                      for one in sorted(self.objects) if ROOMS.match(self.build.sources[one])}
+        self.must_pass()
         self.lock = threading.Lock()
+
+    def must_pass(self):
+        """All programs, built as those of mutants are, without a mutant."""
+        for programs in self.programs.values():
+            for program in programs:
+                ran = self.base.run(program, programs[program])
+                if ran is not None and not ran.passed:
+                    raise Broken(f"{program.name}: fails without a mutant: "
+                                 f"{planted.oracle_of(ran)}\n{ran.err[-2000:]}")
 
     def parts(self, path):
         """The objects that a program consists of, those that it takes out of archives included."""
@@ -151,11 +162,9 @@ class Lab:
             if not self.pulled[program.path] & variant.changed.keys():
                 continue
             try:
-                path = variant.link(program.path)
+                ran = variant.run(program, programs[program])
             except rebuild.Fails:
                 return f"{program.name}: does not link"
-            ran = rebuild.run([str(path), *program.args], programs[program], cwd=variant.directory,
-                              env=variant.environment())
             if not ran.passed:
                 failed = re.search(r"^\[  FAILED  \] (\w+)$", ran.err, re.M)
                 return f"{program.name}: {failed[1] if failed else planted.oracle_of(ran)}"
@@ -298,18 +307,20 @@ def report(counted, looked):
     fates = ", ".join(f"{len(some)} {fate}" for fate, some in groups(looked, lambda r: r["fate"]))
     yield f"{len(looked)} mutants: {fates}"
     for stage in stages:
-        yield f"stopped by {stage}: {share(sum(stopped(r, [stage]) for r in counted), len(counted))}"
+        total = sum(stopped(r, [stage]) for r in counted)
+        yield f"stopped by {stage}: {share(total, len(counted))}"
     if len(stages) == 2:
         total = sum(stopped(r, stages) for r in counted)
         yield f"stopped by either: {share(total, len(counted))}"
     for title, key in (("file", lambda r: r["file"]), ("kind", lambda r: r["kind"]),
                        ("function", lambda r: f"{r['file']}: {r['function']}")):
-        yield f"\nstopped of all, by {title}: {', '.join(stages)}" + (", either" * (len(stages) == 2))
+        columns = [*stages, *["either"] * (len(stages) == 2)]
+        yield f"\nstopped of all, by {title}: {', '.join(columns)}"
         for name, some in groups(counted, key):
             numbers = [sum(stopped(r, [stage]) for r in some) for stage in stages]
             numbers += [sum(stopped(r, stages) for r in some)] * (len(stages) == 2)
             yield f"  {name}: {' '.join(map(str, numbers))} of {len(some)}"
-    for stage in [*stages, *(["either"] * (len(stages) == 2))]:
+    for stage in columns:
         yield f"\nnot stopped by {stage}:"
         yield from survivors(counted, stages if stage == "either" else [stage])
 
@@ -346,7 +357,7 @@ def selftest():
         yield "a mutant moves lines"
     if any(abs(a - b) > 0.0005 for a, b in zip(wilson(8, 10), (0.4902, 0.9433))):
         yield f"not the interval that Wilson has: {wilson(8, 10)}"
-    headers = {"a.h": "int inner(void)\n{\n\treturn 1;\n}\nint outer(void)\n{\n\treturn inner();\n}\n",
+    headers = {"a.h": "int inner(void)\n{\n}\nint outer(void)\n{\n\treturn inner();\n}\n",
                "a.c": "x = outer();", "b.c": "x = other();"}
     if mutants.users(headers, "inner") != {"a.c"}:
         yield f"not those who use it: {mutants.users(headers, 'inner')}"
@@ -379,7 +390,7 @@ def selftest_results():
 def arguments():
     parser = argparse.ArgumentParser(description="How many mutants the corpora and tests stop.")
     parser.add_argument("build", nargs="?", help="a build directory that is up to date")
-    parser.add_argument("--results", metavar="FILE", help="a line for each mutant; it goes on there")
+    parser.add_argument("--results", metavar="FILE", help="a line for each mutant")
     parser.add_argument("--sample", metavar="N", type=int, default=100, help="mutants that count")
     parser.add_argument("--seed", metavar="S", type=int, default=1, help="of the order")
     parser.add_argument("--jobs", metavar="J", type=int, default=1, help="at a time")

@@ -79,8 +79,7 @@ class Stopped:
         self.input = os.path.basename(inputs[-1])
         self.noperations = 0
         if self.oracle.startswith("fuzz:"):
-            replay = [str(variant.directory / os.path.basename(program.path)), inputs[-1]]
-            again = rebuild.run(replay, SECONDS, env=variant.environment(FUZZ_VERBOSE="1"))
+            again = variant.run(program, SECONDS, inputs[-1:], FUZZ_VERBOSE="1")
             self.noperations = sum(not line.startswith((" ", "fuzz:", "memalloc:"))
                                    for line in again.err.splitlines())
 
@@ -96,11 +95,8 @@ def stop(build, programs, defect, directory):
     try:
         variant.compile(set().union(*(build.objects(one.path) for one in programs)))
         for program, seconds in programs.items():
-            path = variant.link(program.path)
-            if path is None:
-                continue
-            ran = rebuild.run([str(path), *program.args], seconds, env=variant.environment())
-            if not ran.passed:
+            ran = variant.run(program, seconds)
+            if ran is not None and not ran.passed:
                 return Stopped(variant, program, ran)
         return None
     except rebuild.Fails as failure:

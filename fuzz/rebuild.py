@@ -49,12 +49,13 @@ class Ran:
 
 
 def run(command, seconds=SECONDS_MAX, **more):
-    """Run a program for at most that many seconds of processor time, and three times that in all."""
+    """Run a program for that many seconds of processor time at most, thrice as many in all."""
     began = time.monotonic()
-    limited = ["sh", "-c", f'ulimit -c 0 -t {int(seconds) + 1}; exec "$@"', "sh", *command]
+    limits = f'ulimit -c 0; ulimit -t {int(seconds) + 1}; exec "$@"'
     try:
-        ran = subprocess.run(limited, capture_output=True, text=True, errors="replace",
-                             stdin=subprocess.DEVNULL, timeout=3 * seconds + 10, **more)
+        ran = subprocess.run(["sh", "-c", limits, "sh", *command], capture_output=True, text=True,
+                             errors="replace", stdin=subprocess.DEVNULL,
+                             timeout=3 * seconds + 10, **more)
     except subprocess.TimeoutExpired as late:
         out, err = (text.decode(errors="replace") if isinstance(text, bytes) else text or ""
                     for text in (late.stdout, late.stderr))
@@ -104,7 +105,7 @@ class Build:
         words = self.link(path)
         return [word for word in words if word != path and (
             word in self.compiles or (re.search(r"\.(a|so)(\.[\d.]+)?$", word) and
-                                      not word.startswith("/")))]
+                                      not word.startswith(("/", "-"))))]
 
     def objects(self, path):
         """All objects that may be part of a file, those of its libraries too."""
@@ -213,8 +214,20 @@ class Variant:
             (self.directory / name[1]).symlink_to(made.name)
         return str(made)
 
-    def environment(self, **more):
-        return {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(self.directory), **more}
+    def environment(self, program, **more):
+        """Our libraries are found before those of the build, which are elsewhere seen from here."""
+        folders = {self.build.build / pathlib.Path(part).parent
+                   for part in self.build.made_of(program.path) if ".so" in part}
+        paths = ":".join(map(str, [self.directory, *sorted(folders)]))
+        return {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": paths, **more}
+
+    def run(self, program, seconds, args=None, **more):
+        """Link and run a program where it is. Return: None when nothing of it has changed."""
+        path = self.link(program.path)
+        if path is None:
+            return None
+        return run([str(path), *(program.args if args is None else args)], seconds,
+                   cwd=self.directory, env=self.environment(program, **more))
 
     def remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)
