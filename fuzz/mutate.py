@@ -89,7 +89,12 @@ class Lab:
         self.lock = threading.Lock()
 
     def must_pass(self):
-        """All programs, built as those of mutants are, without a mutant."""
+        """All programs, built as those of mutants are, without a mutant; which is then equal."""
+        output = min(self.plain)
+        source = self.build.sources[output]
+        same = rebuild.Variant(self.build, self.directory / "same", {source: self.texts[source]})
+        if self.digest(same.compile_one(output, PLAIN)) != self.plain[output]:
+            raise Broken(f"{source}: without a mutant, another object")
         for programs in self.programs.values():
             for program in programs:
                 ran = self.base.run(program, programs[program])
