@@ -23,6 +23,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -415,6 +416,7 @@ def main():
         print("\n".join(wrong))
         return 1 if wrong else 0
     stages = [options.only] if options.only else list(STAGES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # and remove what is temporary
     try:
         texts = sources(rebuild.Build(options.build).top)
         order = all_mutants(texts, options.seed)
