@@ -23,6 +23,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -89,7 +90,12 @@ class Lab:
         self.lock = threading.Lock()
 
     def must_pass(self):
-        """All programs, built as those of mutants are, without a mutant."""
+        """All programs, built as those of mutants are, without a mutant; which is then equal."""
+        output = min(self.plain)
+        source = self.build.sources[output]
+        same = rebuild.Variant(self.build, self.directory / "same", {source: self.texts[source]})
+        if self.digest(same.compile_one(output, PLAIN)) != self.plain[output]:
+            raise Broken(f"{source}: without a mutant, another object")
         for programs in self.programs.values():
             for program in programs:
                 ran = self.base.run(program, programs[program])
@@ -410,6 +416,7 @@ def main():
         print("\n".join(wrong))
         return 1 if wrong else 0
     stages = [options.only] if options.only else list(STAGES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # and remove what is temporary
     try:
         texts = sources(rebuild.Build(options.build).top)
         order = all_mutants(texts, options.seed)

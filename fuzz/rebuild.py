@@ -166,7 +166,8 @@ class Variant:
                 command.append(word)
         folders = [f"-I{self.directory / 'lib'}"] if (self.directory / "lib").is_dir() else []
         copy = self.directory / source
-        return [command[0], *folders, *command[1:], *more, f"-ffile-prefix-map={self.directory}=..",
+        names = [f"-ffile-prefix-map={top}=.." for top in (self.build.top, self.directory)]
+        return [command[0], *folders, *command[1:], *more, *names,
                 "-o", str(to), "-c", str(copy if copy.is_file() else self.build.top / source)]
 
     def compile_one(self, output, more=()):

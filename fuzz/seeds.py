@@ -299,6 +299,9 @@ SEEDS.update({
     'crash-sampled-aligned': header(seed=0x04) + cat(aligned(i, 13, 100) for i in range(16)),
     'crash-sampled-nothing': header(seed=0x04) + run(0, 32, 0),
     'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x0a),
+    'large-blocks-wait-and-come-again': header(seed=0x21) +
+        cat(malloc(i, 40000) for i in range(6)) + run_free(0, 6) +
+        cat(calloc(i, 40000) for i in range(6)),
     'slabs-wait-and-come-again': header(seed=0x53) + cat(
         run(0, 32, 4000) + run_free(0, 32) + do(FAIL_AT, n) + run(0, 32, 4000) + do(LIFT) +
         run_free(0, 32) for n in range(4)),
