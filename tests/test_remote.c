@@ -410,6 +410,19 @@ static void test_forked_without_a_heap(void **state)
 	assert_sound(rooms_check());
 }
 
+/* Heaps that idle, and those to come, make other secrets than the parent's do. */
+static void test_a_child_chooses_anew(void **state)
+{
+	uint64_t seed = rooms.inst.config.seed;
+	uint64_t other = rooms.b->random.state;
+
+	(void)state;
+	rooms.inst.config.renewed = true;
+	forked(rooms.a);
+	assert_true(rooms.inst.config.seed != seed);
+	assert_true(rooms.b->random.state != other);
+}
+
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static void test_broken_rules_are_seen(void **state)
@@ -456,6 +469,7 @@ int main(void)
 		TEST(test_after_a_fork),
 		TEST(test_objects_of_vanished_threads),
 		TEST(test_forked_without_a_heap),
+		TEST(test_a_child_chooses_anew),
 		TEST(test_broken_rules_are_seen),
 #undef TEST
 	};
