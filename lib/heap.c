@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "annotate.h"
 #include "bins.h"
 #include "decay.h"
 #include "fast.h"
@@ -224,8 +225,10 @@ static void *alloc_plain(struct ma_heap *heap, const struct ma_request *req)
 	if (class_idx == MA_NCLASSES)
 		return alloc_large(heap, req, false);
 	ptr = alloc_class(heap, class_idx, req->size);
-	if (req->zero && ptr != NULL && ma_class_slot(class_idx) > inst->config.slab.fill_max)
+	if (req->zero && ptr != NULL && ma_class_slot(class_idx) > inst->config.slab.fill_max) {
+		ma_annotate_open(ptr, req->size);
 		memset(ptr, 0, req->size);
+	}
 	return ptr;
 }
 

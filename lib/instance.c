@@ -1,4 +1,5 @@
 #include "instance.h"
+#include "annotate.h"
 
 /* Blocks wait in bytes as many times what the slots of one thread may take. */
 #define WAIT_FACTOR 8
@@ -6,16 +7,17 @@
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
 #define STOCK_FACTOR 32
 
+/* Slots that wait at least where a memory checker looks on. */
+#define QUARANTINE_WATCHED ((size_t)4096)
+
 /* A long quarantine, or one in random order, is one for all classes. */
 static bool is_stocked(const struct ma_options *options)
 {
 	return !options->shuffle && options->quarantine <= MA_STOCK / 2;
 }
 
-struct ma_instance_config ma_global_config(void)
+static struct ma_instance_config chosen(const struct ma_options *options)
 {
-	const struct ma_options *options = &ma_global.options;
-
 	return (struct ma_instance_config){
 		.pool =
 			{
@@ -58,4 +60,28 @@ struct ma_instance_config ma_global_config(void)
 		.seed = ma_global.seed,
 		.renewed = options->seed == 0,
 	};
+}
+
+/*
+ * A memory checker is told of every object, guards all that is none, and speaks of the newest
+ * object in a place: so what was freed stays away for long. A sample would be one more way to
+ * guard, in its place.
+ */
+static void be_watched(struct ma_instance_config *config)
+{
+	config->watched = true;
+	config->sample = 0;
+	config->slab.guarded = false;
+	config->guard_large = false;
+	config->wait_sealed = false;
+	config->quarantine.cap = ma_max(config->quarantine.cap, QUARANTINE_WATCHED);
+}
+
+struct ma_instance_config ma_global_config(void)
+{
+	struct ma_instance_config config = chosen(&ma_global.options);
+
+	if (ma_tools.any)
+		be_watched(&config);
+	return config;
 }

@@ -42,27 +42,11 @@ void ma_free_sized(void *ptr, size_t size, size_t align);
 /** ma_malloc_free() - custom_free() under the C library's name: what it ends came from malloc. */
 void ma_malloc_free(void *ptr);
 
-/* How an object is ended: as whose (enum ma_origin), and whether size and align are claims. */
-#define MA_ENDS_CLAIMING 16u
-
-/**
- * ma_watched_free() - free when ma_global.watched: with a look at who made the object
- * @size, @align:  as ma_free_sized()
- * @how:           an origin, and MA_ENDS_CLAIMING if @size and @align are to be proven
- *
- * To be called as the last thing a function does, so that a jump leads here (stack.h).
- */
-void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how);
-
 /** ma_free_long() - free what is not freed in a few steps; @how as there. */
 void ma_free_long(void *ptr, unsigned how);
 
-/**
- * ma_watched_realloc() - look at who made the object that is to be resized
- *
- * Return: false when there is none, which was reported.
- */
-bool ma_watched_realloc(const void *ptr) ma_must_check;
+/** ma_global_heap() - the calling thread's heap; NULL without memory. */
+struct ma_heap *ma_global_heap(void);
 
 /** ma_made() - note that @origin made a live object, if wanted. */
 ma_inline void *ma_made(void *ptr, enum ma_origin origin)

@@ -1,4 +1,5 @@
 #include "large.h"
+#include "annotate.h"
 #include "canary.h"
 #include "direct.h"
 #include "fill.h"
@@ -188,7 +189,9 @@ static void clean(struct ma_block *block)
 		ptr = inner(block, &size);
 	if (block->nguards == 1)
 		size += ma_pool_of(block)->page;
+	ma_annotate_open(ptr, size);
 	memset(ptr, 0, size);
+	ma_annotate_close(ptr, size);
 	block->zero = true;
 }
 
@@ -323,8 +326,10 @@ void *ma_large_alloc(struct ma_larges *larges, const struct ma_large_request *re
 	large->bare = plan.bare;
 	large->plain = !req->tight && plan.align == larges->pool->page;
 	put_guards(block, plan.back);
-	if (!block->zero && (req->zero || req->tight))
+	if (!block->zero && (req->zero || req->tight)) {
+		ma_annotate_open(ma_large_ptr(block), req->size);
 		memset(ma_large_ptr(block), 0, req->size);
+	}
 	seal(block, req->size, ma_random_next(req->random));
 	return ma_large_ptr(block);
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "annotate.h"
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
@@ -14,6 +15,7 @@
 #include "report.h"
 #include "sweep.h"
 #include "violations.h"
+#include "watch.h"
 #include "worker.h"
 
 #define STDERR 2
@@ -75,8 +77,7 @@ static void init_instance(void)
 	ma_canary_init(ma_random_next(&random));
 	ma_depot_init(&ma_global.depot);
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
-	ma_global.watched = config.depot != NULL || config.check > 0 ||
-			    options->alloc_dealloc_mismatch;
+	ma_global.watched = config.watched || config.depot != NULL || config.check > 0;
 }
 
 static size_t recorded(uint32_t id, uintptr_t *pc, size_t max)
@@ -178,6 +179,7 @@ static bool init_locked(void)
 {
 	if (atomic_load(&ready))
 		return true;
+	ma_annotate_start();
 	if (!ma_pagemap_init(&ma_global.pagemap))
 		return false;
 	read_options();
@@ -223,8 +225,10 @@ __attribute__((destructor)) static void unloaded(void)
 		ma_dump_at_exit(&ma_global.instance);
 	if (ms == 0)
 		return;
+	ma_annotate_enter();
 	ma_sweep_at_exit(&ma_global.instance, ms);
 	ma_pools_sweep(ms);
+	ma_annotate_leave();
 }
 
 bool ma_global_ready(void)
@@ -254,30 +258,15 @@ ma_inline struct ma_heap *my_heap(void)
 	return ma_likely(heap != NULL) ? heap : acquire();
 }
 
+struct ma_heap *ma_global_heap(void)
+{
+	return my_heap();
+}
+
 static ma_cold void *no_memory(void)
 {
 	errno = ENOMEM;
 	return NULL;
-}
-
-/* ---- calls that are watched ------------------------------------------------------------------ */
-
-/*
- * Reached by a jump from what the program called: the registers hold what the program left in them,
- * and the stack of the program begins at this frame (stack.h).
- */
-static ma_noinline void *watched_alloc(size_t size, size_t align, bool zero)
-{
-	const struct ma_request req = {.size = size, .align = align, .zero = zero};
-	struct ma_heap *heap = my_heap();
-	void *ptr;
-
-	if (heap == NULL)
-		return no_memory();
-	heap->frame = ma_stack_frame();
-	ptr = ma_heap_alloc_request(heap, &req);
-	heap->frame = NULL;
-	return ptr != NULL ? ptr : no_memory();
 }
 
 static void *realloc_at(struct ma_heap *heap, void *ptr, size_t size)
@@ -287,54 +276,13 @@ static void *realloc_at(struct ma_heap *heap, void *ptr, size_t size)
 	return ma_likely(resized != NULL) ? resized : no_memory();
 }
 
-static ma_noinline void *watched_realloc(void *ptr, size_t size)
-{
-	struct ma_heap *heap = my_heap();
-	void *resized;
-
-	if (heap != NULL)
-		heap->frame = ma_stack_frame();
-	resized = realloc_at(heap, ptr, size);
-	if (heap != NULL)
-		heap->frame = NULL;
-	return resized;
-}
-
-static void end_object(void *ptr, const struct ma_request *claim, unsigned how)
-{
-	enum ma_origin origin = (enum ma_origin)(how & ~MA_ENDS_CLAIMING);
-	struct ma_instance *inst = &ma_global.instance;
-
-	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY &&
-	    !ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE))
-		return;
-	if (how & MA_ENDS_CLAIMING)
-		ma_heap_free_sized(inst, mine, ptr, claim);
-	else
-		ma_heap_free(inst, mine, ptr);
-}
-
-ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
-{
-	const struct ma_request claim = {.size = size, .align = align};
-
-	if (ptr == NULL)
-		return;
-	if (mine != NULL)
-		mine->frame = ma_stack_frame();
-	end_object(ptr, &claim, how);
-	if (mine != NULL)
-		mine->frame = NULL;
-}
-
-ma_noinline bool ma_watched_realloc(const void *ptr)
-{
-	if (ptr == NULL || !ma_global.options.alloc_dealloc_mismatch)
-		return true;
-	return ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
-}
-
 /* ---- the heap -------------------------------------------------------------------------------- */
+
+/* The first call finds out. */
+ma_inline bool is_watched(void)
+{
+	return my_heap() != NULL && ma_global.watched;
+}
 
 static void *alloc_request(const struct ma_request *req)
 {
@@ -348,8 +296,8 @@ static ma_noinline void *malloc_long(size_t size)
 {
 	const struct ma_request req = {.size = size};
 
-	if (my_heap() != NULL && ma_global.watched)
-		return watched_alloc(size, 0, false);
+	if (is_watched())
+		return ma_watched_alloc(size, 0, false);
 	return alloc_request(&req);
 }
 
@@ -372,8 +320,8 @@ ma_export void *custom_calloc(size_t count, size_t size)
 
 	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
 		return no_memory();
-	if (ma_unlikely(ma_global.watched))
-		return watched_alloc(req.size, 0, true);
+	if (ma_unlikely(is_watched()))
+		return ma_watched_alloc(req.size, 0, true);
 	return alloc_request(&req);
 }
 
@@ -385,8 +333,8 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	if (ma_unlikely(ma_global.watched))
-		return watched_alloc(size, alignment, false);
+	if (ma_unlikely(is_watched()))
+		return ma_watched_alloc(size, alignment, false);
 	return alloc_request(&req);
 }
 
@@ -428,8 +376,8 @@ ma_export void *custom_realloc(void *ptr, size_t size)
 		custom_free(ptr);
 		return NULL;
 	}
-	if (ma_unlikely(ma_global.watched))
-		return watched_realloc(ptr, size);
+	if (ma_unlikely(is_watched()))
+		return ma_watched_resize(ptr, size);
 	return realloc_at(my_heap(), ptr, size);
 }
 
@@ -450,7 +398,7 @@ ma_export size_t custom_usable_size(const void *ptr)
 		return ma_fast_size(&o);
 	if (ptr == NULL || !ma_global_ready())
 		return 0;
-	return ma_heap_usable_size(&ma_global.instance, ptr);
+	return ma_watched_size(ptr);
 }
 
 void ma_free_sized(void *ptr, size_t size, size_t align)
@@ -475,8 +423,12 @@ ma_export const char *memalloc_check(void)
 
 	if (!ma_global_ready())
 		return NULL;
+	ma_annotate_enter();
 	broken = ma_pagemap_check(&ma_global.pagemap);
-	return broken != NULL ? broken : ma_instance_check(&ma_global.instance, mine);
+	if (broken == NULL)
+		broken = ma_instance_check(&ma_global.instance, mine);
+	ma_annotate_leave();
+	return broken;
 }
 
 ma_export int memalloc_trim(size_t keep)

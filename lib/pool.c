@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "annotate.h"
 #include "os.h"
 #include "pool.h"
 #include "pool_internal.h"
@@ -34,6 +35,7 @@ void ma_pool_fini(struct ma_pool *pool)
 		void *ptr = (void *)ma_region_addr(region);
 
 		ma_pagemap_set(pool->pagemap, ma_region_addr(region), region->size, NULL);
+		ma_annotate_no_region(ma_region_addr(region), region->size);
 		(void)ma_os_discard(ptr, region->size);
 	}
 	ma_pool_init(pool, &config, pool->meta, pool->pagemap);

@@ -6,6 +6,7 @@
 #include "pools.h"
 #include "report.h"
 #include "sweep.h"
+#include "tell.h"
 
 #define MAGIC 0x6d656d616c6c6f63u
 #define INITIAL ((size_t)64 * 1024)
@@ -167,6 +168,7 @@ ma_export memalloc_pool *memalloc_pool_create(const struct memalloc_pool_options
 	name_pool(pool, options->name);
 	start(pool, &config);
 	pool->magic = MAGIC;
+	ma_annotate_pool(pool);
 	table_add(pool);
 	return pool;
 }
@@ -178,6 +180,7 @@ ma_export void memalloc_pool_reset(memalloc_pool *pool)
 	if (!enter(pool))
 		return;
 	config = pool->instance.config;
+	ma_annotate_pool_reset(pool);
 	ma_instance_fini(&pool->instance);
 	start(pool, &config);
 	leave(pool);
@@ -190,6 +193,7 @@ ma_export void memalloc_pool_destroy(memalloc_pool *pool)
 	pool->magic = 0;
 	leave(pool);
 	table_remove(pool);
+	ma_annotate_pool_end(pool);
 	ma_instance_fini(&pool->instance);
 	ma_meta_free(&ma_global.instance.meta, pool, sizeof(*pool));
 }
@@ -203,13 +207,19 @@ static void *result(void *ptr)
 	return ptr;
 }
 
+static struct ma_teller teller(memalloc_pool *pool)
+{
+	return (struct ma_teller){.heap = &pool->heap, .inst = &pool->instance, .pool = pool};
+}
+
 static void *alloc(memalloc_pool *pool, const struct ma_request *req)
 {
+	const struct ma_teller t = teller(pool);
 	void *ptr;
 
 	if (!enter(pool))
 		return NULL;
-	ptr = ma_heap_alloc_request(&pool->heap, req);
+	ptr = ma_tools.any ? ma_tell_alloc(&t, req) : ma_heap_alloc_request(&pool->heap, req);
 	leave(pool);
 	return result(ptr);
 }
@@ -239,16 +249,24 @@ ma_export void *memalloc_pool_aligned_alloc(memalloc_pool *pool, size_t alignmen
 
 ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 {
+	const struct ma_teller t = teller(pool);
+
 	if (!enter(pool))
 		return;
-	if (ptr != NULL)
+	if (ptr != NULL) {
+		if (ma_tools.any)
+			ma_tell_free(&t, ptr);
+		ma_annotate_enter();
 		ma_heap_free(&pool->instance, &pool->heap, ptr);
+		ma_annotate_leave();
+	}
 	leave(pool);
 }
 
 ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t size)
 {
-	void *resized = NULL;
+	const struct ma_teller t = teller(pool);
+	void *resized;
 
 	if (ptr == NULL)
 		return memalloc_pool_malloc(pool, size);
@@ -258,7 +276,8 @@ ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t siz
 	}
 	if (!enter(pool))
 		return NULL;
-	resized = ma_heap_realloc(&pool->heap, ptr, size);
+	resized = ma_tools.any ? ma_tell_realloc(&t, ptr, size)
+			       : ma_heap_realloc(&pool->heap, ptr, size);
 	leave(pool);
 	return result(resized);
 }
@@ -269,7 +288,9 @@ ma_export const char *memalloc_pool_check(memalloc_pool *pool)
 
 	if (!enter(pool))
 		return NULL;
+	ma_annotate_enter();
 	broken = ma_instance_check(&pool->instance, &pool->heap);
+	ma_annotate_leave();
 	leave(pool);
 	return broken;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "annotate.h"
 #include "os.h"
 #include "region.h"
 
@@ -102,12 +103,14 @@ static void enter(struct ma_region_set *set, struct ma_region *region)
 	set->nodirect += !region->direct;
 	set->mapped += region->size;
 	renumber(set, place);
+	ma_annotate_region(ma_region_addr(region), region->size);
 }
 
 static void leave(struct ma_region_set *set, struct ma_region *region)
 {
 	size_t place = region->idx;
 
+	ma_annotate_no_region(ma_region_addr(region), region->size);
 	set->nregions--;
 	set->nodirect -= !region->direct;
 	set->mapped -= region->size;
@@ -155,6 +158,7 @@ void ma_region_free(struct ma_region_set *set, struct ma_region *region)
 
 void ma_region_resize(struct ma_region_set *set, struct ma_region *region, size_t size)
 {
+	ma_annotate_resized(ma_region_addr(region), region->size, size);
 	set->mapped += size - region->size;
 	region->size = size;
 }

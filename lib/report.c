@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "annotate.h"
 #include "guess.h"
 #include "os.h"
 #include "place.h"
@@ -266,8 +267,11 @@ static _Noreturn void nested(const struct ma_violation *v)
 
 /* ---- a report -------------------------------------------------------------------------------- */
 
+/* A thread that ends within the core's part of a call would make Valgrind complain. */
 static void act(void)
 {
+	if (config.action != MA_ON_REPORT)
+		ma_annotate_leave();
 	switch (config.action) {
 	case MA_ON_ABORT:
 		ma_os_abort();

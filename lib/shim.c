@@ -12,6 +12,7 @@
 #include "instance.h"
 #include "memalloc.h"
 #include "os.h"
+#include "watch.h"
 
 /*
  * glibc declares some of these, with attributes of its own, in headers that are not included here.

@@ -9,6 +9,7 @@
 #include "memalloc.h"
 #include "os.h"
 #include "report.h"
+#include "watch.h"
 
 typedef void new_handler(void);
 

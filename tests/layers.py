@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os text place report options config random stack depot canary fill"
+SUPPORT = "base lock os annotate text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "guard waitlist sizeclass slab large quarantine stock heap"
 
@@ -20,6 +20,7 @@ ROOMS = {
     "base": "",
     "lock": "",
     "os": "",
+    "annotate": "",
     "text": "",
     "place": "",
     "report": "",
@@ -60,20 +61,22 @@ ROOMS = {
     "stats": POOL + " sweep " + HEAP,
     "hooks": POOL + " sweep " + HEAP,
     "fast": POOL + " " + HEAP,
-    "instance": POOL + " " + HEAP,
-    "memalloc": POOL + " direct decay sweep fast instance " + HEAP,
-    "pools": POOL + " direct decay sweep instance memalloc " + HEAP,
+    "tell": POOL + " " + HEAP,
+    "instance": POOL + " tell " + HEAP,
+    "memalloc": POOL + " direct decay sweep fast tell instance " + HEAP,
+    "watch": POOL + " tell instance memalloc " + HEAP,
+    "pools": POOL + " direct decay sweep tell instance memalloc " + HEAP,
     "dump": POOL + " direct decay stats instance memalloc " + HEAP,
     "fault": POOL + " instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
-    "shim": "instance memalloc",
+    "shim": "instance memalloc watch",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
            "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap",
-           "fast": "heap", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
+           "fast": "heap", "watch": "memalloc", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
            "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
