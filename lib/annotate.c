@@ -1,7 +1,7 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "annotate.h"
-#include "os.h"
 
 struct ma_tools ma_tools;
 
@@ -137,6 +137,12 @@ void ma_annotate_open(void *ptr, size_t size)
 		__msan_unpoison(ptr, size);
 }
 
+void ma_annotate_written(void *ptr, size_t size)
+{
+	if (ma_unlikely(ma_tools.msan))
+		__msan_unpoison(ptr, size);
+}
+
 void ma_annotate_close(void *ptr, size_t size)
 {
 	if (ma_unlikely(ma_tools.asan))
@@ -153,7 +159,7 @@ void ma_annotate_close(void *ptr, size_t size)
 static bool keeps_account(void)
 {
 	static const char *const names[] = {"vgpreload_drd", "vgpreload_massif"};
-	const char *preloaded = ma_os_getenv("LD_PRELOAD");
+	const char *preloaded = secure_getenv("LD_PRELOAD");
 	char bits = 0;
 
 	if (VALGRIND_GET_VBITS(names, &bits, sizeof(bits)) == 1)

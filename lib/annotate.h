@@ -86,6 +86,9 @@ void ma_annotate_resized(uintptr_t addr, size_t old, size_t size);
 /** ma_annotate_open() - the core is about to hand this to a function of the C library. */
 void ma_annotate_open(void *ptr, size_t size);
 
+/** ma_annotate_written() - the OS has written here, by a system call that a tool did not see. */
+void ma_annotate_written(void *ptr, size_t size);
+
 /** ma_annotate_close() - and nobody may use it. */
 void ma_annotate_close(void *ptr, size_t size);
 

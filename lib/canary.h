@@ -59,7 +59,7 @@ ma_inline uint64_t ma_canary_at(const void *at, uint64_t secret)
 }
 
 /** ma_canary_found() - the eight bytes at an address. */
-ma_inline uint64_t ma_canary_found(const void *at)
+ma_touches uint64_t ma_canary_found(const void *at)
 {
 	uint64_t found;
 
@@ -68,7 +68,7 @@ ma_inline uint64_t ma_canary_found(const void *at)
 }
 
 /** ma_canary_put() - write the canary. */
-ma_inline void ma_canary_put(void *at, uint64_t secret)
+ma_touches void ma_canary_put(void *at, uint64_t secret)
 {
 	uint64_t canary = ma_canary_at(at, secret);
 
@@ -76,7 +76,7 @@ ma_inline void ma_canary_put(void *at, uint64_t secret)
 }
 
 /** ma_canary_clear() - nobody is to see it any more. */
-ma_inline void ma_canary_clear(void *at)
+ma_touches void ma_canary_clear(void *at)
 {
 	memset(at, 0, sizeof(uint64_t));
 }

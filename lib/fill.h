@@ -62,7 +62,7 @@ ma_inline struct ma_fill ma_fill_of(size_t slot, bool whole)
 }
 
 /** ma_fill_zero() - zero what is filled. */
-ma_inline void ma_fill_zero(char *at, const struct ma_fill *fill)
+ma_touches void ma_fill_zero(char *at, const struct ma_fill *fill)
 {
 	size_t size = fill->size;
 
@@ -84,7 +84,7 @@ ma_inline void ma_fill_zero(char *at, const struct ma_fill *fill)
 }
 
 /** ma_fill_is_zero() - whether all of it is zero. */
-ma_inline bool ma_fill_is_zero(const char *at, const struct ma_fill *fill)
+ma_touches bool ma_fill_is_zero(const char *at, const struct ma_fill *fill)
 {
 	size_t size = fill->size;
 	ma_vec sum = ma_fill_sum(at, 1);

@@ -48,13 +48,13 @@ static size_t gap_of(struct ma_block *block)
 /* ---- canaries -------------------------------------------------------------------------------- */
 
 /* A tight object: as much canary as there is place for, twice if need be. */
-static void put_gap(struct ma_block *block, char *end, uint64_t canary)
+ma_touches void put_gap(struct ma_block *block, char *end, uint64_t canary)
 {
 	for (size_t i = 0; i < gap_of(block); i++)
 		end[i] = (char)(canary >> (i % sizeof(canary) * 8));
 }
 
-static bool gap_intact(struct ma_block *block, const char *end, uint64_t canary)
+ma_touches bool gap_intact(struct ma_block *block, const char *end, uint64_t canary)
 {
 	for (size_t i = 0; i < gap_of(block); i++)
 		if (end[i] != (char)(canary >> (i % sizeof(canary) * 8)))
@@ -196,7 +196,7 @@ static void clean(struct ma_block *block)
 }
 
 /* What was zeroed when its object was freed, and has waited since, must still be zero. */
-static void verify(struct ma_block *block)
+static ma_unchecked void verify(struct ma_block *block)
 {
 	struct ma_violation v = {
 		.kind = MA_WRITE_AFTER_FREE,

@@ -16,6 +16,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "annotate.h"
 #include "os.h"
 
 size_t ma_os_page_size(void)
@@ -278,18 +279,17 @@ static ma_cold void random_fallback(unsigned char *buf, size_t size)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	for (size_t i = 0; i < size; i++) {
-		unsigned char byte = given != NULL ? given[i % 16] : 0;
-
-		buf[i] = (unsigned char)(byte ^ ((uint64_t)ts.tv_nsec >> (i % 4 * 8)));
+		buf[i] = (unsigned char)((uint64_t)ts.tv_nsec >> (i % 4 * 8));
+		buf[i] ^= given != NULL ? given[i % 16] : 0;
 	}
 }
 
 void ma_os_random(void *buf, size_t size)
 {
-	const unsigned nonblock = 1; /* GRND_NONBLOCK */
 	int saved = errno;
-	long got = syscall(SYS_getrandom, buf, size, nonblock);
+	long got = syscall(SYS_getrandom, buf, size, 1u /* GRND_NONBLOCK */);
 
+	ma_annotate_written(buf, size);
 	if (got != (long)size)
 		random_fallback(buf, size);
 	errno = saved;
@@ -351,8 +351,10 @@ int ma_os_append(const char *path)
 size_t ma_os_read(int fd, char *buf, size_t size)
 {
 	long n = call(SYS_read, fd, (long)buf, (long)size, 0);
+	size_t got = n < 0 ? 0 : (size_t)n;
 
-	return n < 0 ? 0 : (size_t)n;
+	ma_annotate_written(buf, got);
+	return got;
 }
 
 /* Interrupted or not, it is closed. */
@@ -407,7 +409,7 @@ const char *ma_os_getenv(const char *name)
 
 static bool is_regular(long fd)
 {
-	struct stat status;
+	struct stat status = {0};
 
 	return syscall(SYS_fstat, fd, &status) == 0 && S_ISREG(status.st_mode);
 }
@@ -427,6 +429,7 @@ static size_t read_all(long fd, char *buf, size_t size)
 			break;
 		used += (size_t)n;
 	}
+	ma_annotate_written(buf, used);
 	return used;
 }
 
@@ -457,13 +460,13 @@ void ma_os_program(char *buf, size_t size)
 	long len = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof(path));
 	size_t end = len > 0 ? (size_t)len : 0;
 	size_t start = end;
-	size_t n;
 
+	ma_annotate_written(path, end);
 	while (start > 0 && path[start - 1] != '/')
 		start--;
-	n = ma_min(end - start, size - 1);
-	memcpy(buf, path + start, n);
-	buf[n] = '\0';
+	end = start + ma_min(end - start, size - 1);
+	memcpy(buf, path + start, end - start);
+	buf[end - start] = '\0';
 	errno = saved;
 }
 

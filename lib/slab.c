@@ -143,7 +143,7 @@ bool ma_slab_destroy(struct ma_slab *slab, struct ma_waitlist *waitlist)
 }
 
 /* Writes to the page, and changes nothing that somebody else wrote. */
-static void touch_page(uintptr_t at)
+ma_touches void touch_page(uintptr_t at)
 {
 	(void)atomic_fetch_or_explicit((_Atomic unsigned char *)at, 0, memory_order_relaxed);
 }

@@ -11,7 +11,7 @@ struct tally {
 };
 
 /* Without a way out before the end: so compilers make wide loads of it. */
-static bool is_zero(const char *ptr, size_t size)
+ma_touches bool is_zero(const char *ptr, size_t size)
 {
 	uint64_t sum = 0;
 	uint64_t word;

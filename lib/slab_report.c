@@ -1,4 +1,5 @@
 /* What is told of slots that are not as they should be. */
+#include "annotate.h"
 #include "slab.h"
 
 /* Slots shown on each side of the one in question. */
@@ -6,7 +7,7 @@
 
 static_assert(2 * AROUND + 4 <= MA_AROUND, "the picture has room");
 
-static size_t first_difference(const char *ptr, size_t size)
+static ma_unchecked size_t first_difference(const char *ptr, size_t size)
 {
 	size_t at = 0;
 
@@ -42,7 +43,7 @@ static bool is_canary(const struct ma_slab *slab, uint32_t idx, const char *at)
 }
 
 /* The first byte from @at on that is filled (S6) and not zero; the slot's size if there is none. */
-static size_t first_written(const struct ma_slab *slab, const char *ptr, size_t at)
+static ma_unchecked size_t first_written(const struct ma_slab *slab, const char *ptr, size_t at)
 {
 	size_t last = slab->slot - MA_ALIGN;
 
@@ -242,7 +243,7 @@ static size_t tail_of(const struct ma_slab *slab, struct ma_slot slot)
 	return slab->flags & MA_SLAB_FILLED ? from : ma_max(from, slab->slot - 8);
 }
 
-static void report_tail(const struct ma_slab *slab, struct ma_slot slot)
+static ma_unchecked void report_tail(const struct ma_slab *slab, struct ma_slot slot)
 {
 	const char *ptr = ma_slab_slot_ptr(slab, slot.idx);
 	size_t from = tail_of(slab, slot);
@@ -277,8 +278,11 @@ static void repair(const struct ma_slab *slab, struct ma_slot slot)
 	char *ptr = ma_slab_slot_ptr(slab, slot.idx);
 	size_t size = ma_slot_size(slab, slot);
 
-	if (slab->flags & MA_SLAB_FILLED)
+	if (slab->flags & MA_SLAB_FILLED) {
+		ma_annotate_open(ptr + size, slab->slot - size);
 		memset(ptr + size, 0, slab->slot - size);
+		ma_annotate_close(ptr + size, slab->slot - size);
+	}
 	ma_slab_seal(slab, ptr, size, ma_slab_secret(slab, slot.idx, slot.state));
 }
 

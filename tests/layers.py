@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-SUPPORT = "base lock os annotate text place report options config random stack depot canary fill"
+SUPPORT = "base lock annotate os text place report options config random stack depot canary fill"
 POOL = "meta pagemap maxtree block region fit pool"
 HEAP = "guard waitlist sizeclass slab large quarantine stock heap"
 
@@ -19,8 +19,8 @@ HEAP = "guard waitlist sizeclass slab large quarantine stock heap"
 ROOMS = {
     "base": "",
     "lock": "",
-    "os": "",
     "annotate": "",
+    "os": "",
     "text": "",
     "place": "",
     "report": "",

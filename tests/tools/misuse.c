@@ -160,8 +160,7 @@ static void use_after_destroy(void)
 	char *ptr = make();
 
 	memset(ptr, 1, size);
-	memalloc_pool_reset(pool);
-	(void)make();
+	memalloc_pool_destroy(pool);
 	sink = ptr[3];
 }
 
