@@ -139,7 +139,7 @@ void ma_annotate_open(void *ptr, size_t size)
 
 void ma_annotate_written(void *ptr, size_t size)
 {
-	if (ma_unlikely(ma_tools.msan))
+	if (__msan_unpoison != NULL)
 		__msan_unpoison(ptr, size);
 }
 
@@ -198,4 +198,9 @@ void ma_annotate_start(void)
 	start_valgrind();
 	ma_tools.any = ma_tools.valgrind || ma_tools.asan || ma_tools.lsan || ma_tools.msan ||
 		       ma_tools.tsan;
+}
+
+void ma_annotate_stop(void)
+{
+	ma_tools = (struct ma_tools){.any = false};
 }

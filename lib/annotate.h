@@ -70,6 +70,9 @@ struct ma_annotated {
 /** ma_annotate_start() - find out which tools look on; before anything else here. */
 void ma_annotate_start(void);
 
+/** ma_annotate_stop() - none is told anything from now on; before there are objects. */
+void ma_annotate_stop(void);
+
 /* Parts of what follows, for sanitizers. */
 void ma_annotate_opened(const struct ma_annotated *o);
 void ma_annotate_closed(const struct ma_annotated *o);

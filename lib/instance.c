@@ -75,6 +75,12 @@ static void be_watched(struct ma_instance_config *config)
 	config->guard_large = false;
 	config->wait_sealed = false;
 	config->quarantine.cap = ma_max(config->quarantine.cap, QUARANTINE_WATCHED);
+	/* AddressSanitizer has no stacks for memory that others have poisoned. */
+	if (ma_tools.asan) {
+		config->slab.traced = true;
+		config->deep = true;
+		config->depot = &ma_global.depot;
+	}
 }
 
 struct ma_instance_config ma_global_config(void)

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "decay.h"
 #include "dump.h"
+#include "explain.h"
 #include "fast.h"
 #include "fault.h"
 #include "instance.h"
@@ -183,6 +184,8 @@ static bool init_locked(void)
 	if (!ma_pagemap_init(&ma_global.pagemap))
 		return false;
 	read_options();
+	if (!ma_global.options.annotate)
+		ma_annotate_stop();
 	init_instance();
 	configure_reports();
 	seal();
@@ -209,6 +212,7 @@ __attribute__((constructor)) static void loaded(void)
 {
 	if (!ma_global_ready())
 		return;
+	ma_explain_start();
 	ma_fault_start();
 	ma_worker_start();
 }

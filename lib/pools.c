@@ -214,11 +214,12 @@ static struct ma_teller teller(memalloc_pool *pool)
 
 static void *alloc(memalloc_pool *pool, const struct ma_request *req)
 {
-	const struct ma_teller t = teller(pool);
+	struct ma_teller t;
 	void *ptr;
 
 	if (!enter(pool))
 		return NULL;
+	t = teller(pool);
 	ptr = ma_tools.any ? ma_tell_alloc(&t, req) : ma_heap_alloc_request(&pool->heap, req);
 	leave(pool);
 	return result(ptr);
@@ -249,11 +250,12 @@ ma_export void *memalloc_pool_aligned_alloc(memalloc_pool *pool, size_t alignmen
 
 ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 {
-	const struct ma_teller t = teller(pool);
+	struct ma_teller t;
 
 	if (!enter(pool))
 		return;
 	if (ptr != NULL) {
+		t = teller(pool);
 		if (ma_tools.any)
 			ma_tell_free(&t, ptr);
 		ma_annotate_enter();
@@ -265,7 +267,7 @@ ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 
 ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t size)
 {
-	const struct ma_teller t = teller(pool);
+	struct ma_teller t;
 	void *resized;
 
 	if (ptr == NULL)
@@ -276,6 +278,7 @@ ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t siz
 	}
 	if (!enter(pool))
 		return NULL;
+	t = teller(pool);
 	resized = ma_tools.any ? ma_tell_realloc(&t, ptr, size)
 			       : ma_heap_realloc(&pool->heap, ptr, size);
 	leave(pool);

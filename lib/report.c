@@ -284,7 +284,8 @@ static void act(void)
 	}
 }
 
-static void report_all(const struct ma_violation *v, unsigned thread)
+/* @told: the program is, too. */
+static void report_all(const struct ma_violation *v, unsigned thread, bool told)
 {
 	char buf[FACTS + 1];
 	int fd = ma_report_open();
@@ -297,7 +298,7 @@ static void report_all(const struct ma_violation *v, unsigned thread)
 		plain_end(fd, v);
 	}
 	ma_report_close(fd);
-	if (config.handler != NULL)
+	if (told && config.handler != NULL)
 		config.handler(v, facts);
 }
 
@@ -308,9 +309,21 @@ void ma_report(const struct ma_violation *v)
 
 	if (!enter(thread))
 		nested(v);
-	report_all(v, thread);
+	report_all(v, thread, true);
 	act();
 	leave(thread);
+	errno = saved;
+}
+
+void ma_report_add(const struct ma_violation *v)
+{
+	int saved = errno;
+	unsigned thread = ma_os_thread_id();
+
+	if (enter(thread)) {
+		report_all(v, thread, false);
+		leave(thread);
+	}
 	errno = saved;
 }
 

@@ -139,6 +139,13 @@ const char *ma_report_kind(enum ma_violation_kind kind);
 void ma_report(const struct ma_violation *v) __attribute__((cold));
 
 /**
+ * ma_report_add() - the same report as part of somebody else's, who decides what follows it
+ *
+ * Without the program's handler.
+ */
+void ma_report_add(const struct ma_violation *v) __attribute__((cold));
+
+/**
  * ma_report_open() - where reports go
  *
  * Return: a descriptor: of the log that is configured, or stderr. For ma_report_close().

@@ -192,7 +192,7 @@ void ma_slab_describe(const struct ma_slab *slab, uint32_t idx, struct ma_violat
  * bytes of a slot, where a canary would stand: what reaches them, and not the first ones, came from
  * the object behind.
  */
-static bool is_from_behind(const struct ma_slab *slab, const char *ptr)
+static ma_unchecked bool is_from_behind(const struct ma_slab *slab, const char *ptr)
 {
 	return ptr[0] == 0 && ptr[slab->slot - 1] != 0;
 }

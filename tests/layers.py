@@ -67,7 +67,8 @@ ROOMS = {
     "watch": POOL + " tell instance memalloc " + HEAP,
     "pools": POOL + " direct decay sweep tell instance memalloc " + HEAP,
     "dump": POOL + " direct decay stats instance memalloc " + HEAP,
-    "fault": POOL + " instance " + HEAP,
+    "explain": POOL + " instance " + HEAP,
+    "fault": POOL + " explain instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
     "shim": "instance memalloc watch",
@@ -76,7 +77,7 @@ ROOMS = {
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
            "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap",
-           "fast": "heap", "watch": "memalloc", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
+           "fast": "heap", "watch": "memalloc", "explain": "memalloc", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
            "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names

@@ -71,6 +71,44 @@ static void right(void)
 		abort();
 }
 
+/* All that refers to an object of the C library is an object of ours. */
+static void keep(void)
+{
+	void **ptr = (void **)(void *)make();
+
+	ptr[0] = strdup("kept");
+	if (ptr[0] == NULL)
+		abort();
+	kept = ptr;
+}
+
+static void *work(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 200; i++) {
+		char *ptr = make();
+
+		memset(ptr, i, size);
+		if (ptr[size / 2] != (char)i)
+			abort();
+		take_back(ptr);
+	}
+	return NULL;
+}
+
+/* What one thread frees another one gets. */
+static void hand_over(void)
+{
+	pthread_t thread[2];
+
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&thread[i], NULL, work, NULL) != 0)
+			abort();
+	(void)work(NULL);
+	for (int i = 0; i < 2; i++)
+		(void)pthread_join(thread[i], NULL);
+}
+
 /* ---- what is wrong --------------------------------------------------------------------------- */
 
 static void overflow(void)
@@ -97,7 +135,8 @@ static void use_after_free(void)
 
 	memset(ptr, 1, size);
 	take_back(ptr);
-	sink = ptr[3];
+	if (ptr[3] == 77)
+		puts("77");
 }
 
 static void write_after_free(void)
@@ -190,6 +229,8 @@ static const struct {
 	void (*run)(void);
 } kinds[] = {
 	{"right", right},
+	{"keep", keep},
+	{"hand-over", hand_over},
 	{"overflow", overflow},
 	{"over-read", over_read},
 	{"use-after-free", use_after_free},
