@@ -3,6 +3,10 @@
 
 #include "annotate.h"
 
+#ifdef MA_VALGRIND
+#include <valgrind/helgrind.h>
+#endif
+
 struct ma_tools ma_tools;
 
 /* ---- sanitizers: theirs, if the program has them --------------------------------------------- */
@@ -18,6 +22,13 @@ WEAK void __msan_unpoison(const volatile void *ptr, size_t size);
 WEAK void __msan_poison(const volatile void *ptr, size_t size);
 WEAK void __tsan_acquire(void *ptr);
 WEAK void __tsan_release(void *ptr);
+WEAK void __tsan_write_range(void *ptr, size_t size);
+
+bool ma_annotate_has_sanitizer(void)
+{
+	return __asan_poison_memory_region != NULL || __msan_poison != NULL ||
+	       __tsan_acquire != NULL;
+}
 
 static void find_sanitizers(void)
 {
@@ -27,8 +38,45 @@ static void find_sanitizers(void)
 			__lsan_unregister_root_region != NULL;
 	ma_tools.msan = __msan_allocated_memory != NULL && __msan_unpoison != NULL &&
 			__msan_poison != NULL;
-	ma_tools.tsan = __tsan_acquire != NULL && __tsan_release != NULL;
+	ma_tools.tsan = __tsan_acquire != NULL && __tsan_release != NULL &&
+			__tsan_write_range != NULL;
 }
+
+/* ---- Helgrind and DRD ------------------------------------------------------------------------ */
+
+#ifdef MA_VALGRIND
+
+static void watch(void *ptr, size_t size)
+{
+	VALGRIND_HG_ENABLE_CHECKING(ptr, size);
+	ma_annotate_drd_watch(ptr, size);
+}
+
+void ma_annotate_private(void *ptr, size_t size)
+{
+	if (ma_likely(!ma_tools.races))
+		return;
+	VALGRIND_HG_DISABLE_CHECKING(ptr, size);
+	ma_annotate_drd_ignore(ptr, size);
+}
+
+#else
+
+static void watch(void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+}
+
+void ma_annotate_private(void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+}
+
+#endif
+
+/* ---- objects --------------------------------------------------------------------------------- */
 
 /*
  * The end of an object may lie within eight bytes of which ASan knows only how many of the first
@@ -40,22 +88,29 @@ void ma_annotate_opened(const struct ma_annotated *o)
 		__asan_poison_memory_region(o->ptr, o->room);
 		__asan_unpoison_memory_region(o->ptr, o->size);
 	}
+	if (ma_tools.races)
+		watch(o->ptr, o->size);
 	if (ma_tools.msan && o->zero)
 		__msan_unpoison(o->ptr, o->size);
 	else if (ma_tools.msan)
 		__msan_allocated_memory(o->ptr, o->size);
-	if (ma_tools.tsan)
+	if (ma_tools.tsan) {
 		__tsan_acquire(o->ptr);
+		__tsan_write_range(o->ptr, o->size);
+	}
 }
 
 void ma_annotate_closed(const struct ma_annotated *o)
 {
-	if (ma_tools.tsan)
+	if (ma_tools.tsan) {
+		__tsan_write_range(o->ptr, o->size);
 		__tsan_release(o->ptr);
+	}
 	if (ma_tools.asan)
 		__asan_poison_memory_region(o->ptr, o->room);
 	if (ma_tools.msan)
 		__msan_poison(o->ptr, o->size);
+	ma_annotate_private(o->ptr, o->size);
 }
 
 /* ---- regions --------------------------------------------------------------------------------- */
@@ -82,6 +137,7 @@ static void forbid(const void *ptr, size_t size)
 static void close_range(void *ptr, size_t size)
 {
 	forbid(ptr, size);
+	ma_annotate_private(ptr, size);
 	ma_annotate_close(ptr, size);
 }
 
@@ -155,19 +211,17 @@ void ma_annotate_close(void *ptr, size_t size)
 
 #ifdef MA_VALGRIND
 
-/* Memcheck answers; of the others, what they have preloaded tells. */
-static bool keeps_account(void)
+/* What a tool has preloaded tells: others complain of requests that are not meant for them. */
+static bool has_preloaded(const char *name)
 {
-	static const char *const names[] = {"vgpreload_drd", "vgpreload_massif"};
 	const char *preloaded = secure_getenv("LD_PRELOAD");
-	char bits = 0;
 
-	if (VALGRIND_GET_VBITS(names, &bits, sizeof(bits)) == 1)
-		return true;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (preloaded != NULL && strstr(preloaded, names[i]) != NULL)
-			return true;
-	return false;
+	return preloaded != NULL && strstr(preloaded, name) != NULL;
+}
+
+bool ma_annotate_is_under_valgrind(void)
+{
+	return RUNNING_ON_VALGRIND != 0;
 }
 
 /*
@@ -179,12 +233,21 @@ static void start_valgrind(void)
 	static char byte;
 	static char *volatile held = &byte;
 
-	ma_tools.valgrind = RUNNING_ON_VALGRIND && keeps_account();
+	if (!RUNNING_ON_VALGRIND)
+		return;
+	ma_tools.races = has_preloaded("vgpreload_helgrind") || has_preloaded("vgpreload_drd");
+	ma_tools.valgrind = has_preloaded("vgpreload_memcheck") || has_preloaded("vgpreload_drd") ||
+			    has_preloaded("vgpreload_massif");
 	if (ma_tools.valgrind)
 		VALGRIND_MALLOCLIKE_BLOCK(held, sizeof(byte), 0, 1);
 }
 
 #else
+
+bool ma_annotate_is_under_valgrind(void)
+{
+	return false;
+}
 
 static void start_valgrind(void)
 {
@@ -196,8 +259,8 @@ void ma_annotate_start(void)
 {
 	find_sanitizers();
 	start_valgrind();
-	ma_tools.any = ma_tools.valgrind || ma_tools.asan || ma_tools.lsan || ma_tools.msan ||
-		       ma_tools.tsan;
+	ma_tools.any = ma_tools.valgrind || ma_tools.races || ma_tools.asan || ma_tools.lsan ||
+		       ma_tools.msan || ma_tools.tsan;
 }
 
 void ma_annotate_stop(void)

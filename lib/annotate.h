@@ -16,11 +16,12 @@
  *
  * What is said of a slot, or of a block:
  *
- *                  Valgrind                 ASan        MSan             TSan      LSan
- *      region      no access                poisoned                               a root
- *      allocated   malloc-like, undefined   size open   uninitialised    acquire
- *      ... zeroed  malloc-like, defined     size open   initialised      acquire
- *      freed       free-like                poisoned    uninitialised    release
+ *                 memcheck       ASan       MSan            TSan              Helgrind, DRD
+ *      region     no access      poisoned   uninitialised                     ignored
+ *      allocated  malloc-like    open       uninitialised   acquire, write    watched
+ *      freed      free-like      poisoned   uninitialised   write, release    ignored
+ *
+ * Zeroed memory is initialised; to LSan a region is a place where pointers may be.
  *
  * The core goes on to look at canaries and at what must stay zero. What it touches then is no
  * mistake of the program: Valgrind is told so at the entries (ma_annotate_enter); sanitizers see
@@ -49,6 +50,7 @@
 struct ma_tools {
 	bool any;      /* one of these */
 	bool valgrind; /* memcheck, DRD or massif: one that keeps an account of objects */
+	bool races;    /* Helgrind or DRD */
 	bool asan;
 	bool lsan;
 	bool msan;
@@ -70,6 +72,12 @@ struct ma_annotated {
 /** ma_annotate_start() - find out which tools look on; before anything else here. */
 void ma_annotate_start(void);
 
+/** ma_annotate_has_sanitizer() - whether the program was built with one. */
+bool ma_annotate_has_sanitizer(void);
+
+/** ma_annotate_is_under_valgrind() - whether it is run by any tool of Valgrind's. */
+bool ma_annotate_is_under_valgrind(void);
+
 /** ma_annotate_stop() - none is told anything from now on; before there are objects. */
 void ma_annotate_stop(void);
 
@@ -86,6 +94,13 @@ void ma_annotate_no_region(uintptr_t addr, size_t size);
 /** ma_annotate_resized() - its end moves; what comes or goes is free. */
 void ma_annotate_resized(uintptr_t addr, size_t old, size_t size);
 
+/**
+ * ma_annotate_private() - what is read and written here is our own affair
+ *
+ * Neither Helgrind nor DRD knows atomics: both see races wherever there is one.
+ */
+void ma_annotate_private(void *ptr, size_t size);
+
 /** ma_annotate_open() - the core is about to hand this to a function of the C library. */
 void ma_annotate_open(void *ptr, size_t size);
 
@@ -96,6 +111,10 @@ void ma_annotate_written(void *ptr, size_t size);
 void ma_annotate_close(void *ptr, size_t size);
 
 #ifdef MA_VALGRIND
+
+/* The part for DRD, whose header cannot stand beside Helgrind's: both have the same names. */
+void ma_annotate_drd_watch(const void *ptr, size_t size);
+void ma_annotate_drd_ignore(const void *ptr, size_t size);
 
 /* Bytes beside an object of a mempool that are no object's; a slot has a canary there. */
 #define MA_ANNOTATE_BESIDE 8

@@ -37,16 +37,20 @@
 #define ma_inline static inline __attribute__((always_inline))
 #define ma_export __attribute__((visibility("default")))
 /* For what reads the stacks of callers: sanitizers take that for a mistake. */
+#ifdef __clang__
+#define ma_no_sanitize __attribute__((no_sanitize("address", "memory", "thread")))
+#else
 #define ma_no_sanitize __attribute__((no_sanitize_address, no_sanitize_thread))
+#endif
 /*
  * For what touches memory that the program may not use now: a sanitizer that the library is built
  * with is not to look there (annotate.h).
  */
 #if defined(MA_SANITIZED) && defined(__clang__)
-#define ma_unchecked __attribute__((noinline, no_sanitize("address", "memory")))
+#define ma_unchecked __attribute__((noinline, no_sanitize("address", "memory", "thread")))
 #define ma_touches static inline ma_unchecked
 #elif defined(MA_SANITIZED)
-#define ma_unchecked __attribute__((noinline, no_sanitize_address))
+#define ma_unchecked __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
 #define ma_touches static inline ma_unchecked
 #else
 #define ma_unchecked

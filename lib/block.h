@@ -51,7 +51,7 @@ struct ma_block {
 	struct ma_block *next;    /* next block in address order, across regions */
 	struct ma_region *region; /* that it is part of */
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
-	uint8_t kind;             /* enum ma_block_kind */
+	_Atomic uint8_t kind;     /* enum ma_block_kind; of one that is handed out, its owner's */
 	bool free;                /* kind is MA_BLOCK_FREE */
 	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
 	bool dirty;       /* on the dirty list: free, and may hold physical pages */
@@ -85,6 +85,12 @@ struct ma_region {
 };
 
 static_assert(offsetof(struct ma_block, rider) == MA_CACHE_LINE, "the rider has lines of its own");
+
+/** ma_block_become() - what it is from now on; whoever reads that sees what was written before. */
+ma_inline void ma_block_become(struct ma_block *block, enum ma_block_kind kind)
+{
+	atomic_store_explicit(&block->kind, (uint8_t)kind, memory_order_release);
+}
 
 ma_inline uintptr_t ma_block_addr(const struct ma_block *block)
 {

@@ -238,7 +238,7 @@ static struct ma_block *take_waiting(struct ma_larges *larges, const struct plan
 	if (larges->cleaned && block->zero && block->size <= MA_WAIT_ZEROED)
 		verify(block);
 	memset(block->rider, 0, sizeof(block->rider));
-	block->kind = MA_BLOCK_LARGE;
+	ma_block_become(block, MA_BLOCK_LARGE);
 	return block;
 }
 

@@ -181,6 +181,7 @@ static bool init_locked(void)
 	if (atomic_load(&ready))
 		return true;
 	ma_annotate_start();
+	ma_annotate_private(&ma_global, sizeof(ma_global));
 	if (!ma_pagemap_init(&ma_global.pagemap))
 		return false;
 	read_options();

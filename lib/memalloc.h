@@ -381,6 +381,18 @@ struct memalloc_violation {
 typedef void memalloc_violation_handler(const struct memalloc_violation *violation, void *arg);
 
 /**
+ * memalloc_is_active() - whether the program's malloc() is memalloc's
+ *
+ *      int memalloc_is_active(void) __attribute__((weak)); // there is one if it was preloaded
+ *
+ * A sanitizer in the program, Valgrind, or a library that comes first may serve malloc() although
+ * memalloc is preloaded. It is tried with an object of one byte. Errors: none. Thread safe.
+ * Source: of our own.
+ * Return: 1 or 0.
+ */
+MEMALLOC_API int memalloc_is_active(void);
+
+/**
  * memalloc_set_violation_handler() - be told of misuse
  * @handler:  NULL for none
  * @arg:      passed on

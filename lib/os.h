@@ -18,7 +18,7 @@
 #ifndef MA_OS_H
 #define MA_OS_H
 
-#include "base.h"
+#include "annotate.h"
 
 /**
  * ma_os_page_size() - the page size of this machine, in bytes
@@ -36,10 +36,14 @@ size_t ma_os_page_size(void);
  */
 void *ma_os_map_at(uintptr_t wish, size_t size) ma_must_check;
 
-/** ma_os_map() - take fresh memory anywhere. */
+/** ma_os_map() - take fresh memory anywhere, for what is our own affair (annotate.h). */
 ma_inline void *ma_os_map(size_t size)
 {
-	return ma_os_map_at(0, size);
+	void *ptr = ma_os_map_at(0, size);
+
+	if (ptr != NULL)
+		ma_annotate_private(ptr, size);
+	return ptr;
 }
 
 /**

@@ -116,7 +116,7 @@ static struct ma_block *add_region(struct ma_pool *pool, void *ptr, size_t size,
 	block->granule = region->granule;
 	block->size = size;
 	block->region = region;
-	block->kind = MA_BLOCK_BUSY;
+	ma_block_become(block, MA_BLOCK_BUSY);
 	block->zero = true;
 	list_link_region(pool, region);
 	pool->counts.grown++;
@@ -252,7 +252,7 @@ static struct ma_block *carve(struct ma_pool *pool, struct ma_block *block,
 void ma_pool_hand_out_locked(struct ma_pool *pool, struct ma_block *block, enum ma_block_kind kind)
 {
 	memset(block->rider, 0, sizeof(block->rider));
-	block->kind = (uint8_t)kind;
+	ma_block_become(block, kind);
 	block->free = false;
 	block->purpose = MA_BLOCK_NEW;
 	block->nguarded = 0;

@@ -118,7 +118,7 @@ static void dirty_remove(struct ma_pool *pool, struct ma_block *block)
 /* A block becomes a member of the free ones as it stands; its neighbours are not free. */
 void ma_pool_enter_free_locked(struct ma_pool *pool, struct ma_block *block)
 {
-	block->kind = MA_BLOCK_FREE;
+	ma_block_become(block, MA_BLOCK_FREE);
 	block->free = true;
 	ma_pool_map_ends_locked(pool, block, block);
 	ma_fit_add(&pool->fit, block);
@@ -135,7 +135,7 @@ void ma_pool_take_aside_locked(struct ma_pool *pool, struct ma_block *block)
 	dirty_remove(pool, block);
 	pool->counts.nfree--;
 	pool->counts.free_bytes -= block->size;
-	block->kind = MA_BLOCK_BUSY;
+	ma_block_become(block, MA_BLOCK_BUSY);
 	block->free = false;
 }
 

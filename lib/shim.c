@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "active.h"
 #include "instance.h"
 #include "memalloc.h"
 #include "os.h"
@@ -146,6 +147,13 @@ ma_export void free_sized(void *ptr, size_t size)
 ma_export void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
 	end_sized(ptr, size, alignment);
+}
+
+/* After the library's own: options have been read. */
+__attribute__((constructor)) static void loaded(void)
+{
+	if (ma_global_ready())
+		ma_active_start();
 }
 
 /* ---- looking inside -------------------------------------------------------------------------- */

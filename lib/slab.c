@@ -43,7 +43,7 @@ static struct ma_block *take_block(const struct ma_slab_source *source, size_t s
 	if (block == NULL)
 		return ma_pool_alloc(source->pool, &req);
 	memset(block->rider, 0, sizeof(block->rider));
-	block->kind = MA_BLOCK_SLAB;
+	ma_block_become(block, MA_BLOCK_SLAB);
 	return block;
 }
 

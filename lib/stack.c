@@ -46,7 +46,7 @@ static bool apart(void)
 	return answer > 0;
 }
 
-static bool ours(uintptr_t pc)
+static ma_no_sanitize bool ours(uintptr_t pc)
 {
 	return pc >= (uintptr_t)&ehdr && pc <= (uintptr_t)text_end && apart();
 }

@@ -118,7 +118,7 @@ static bool is_sealed(const struct ma_waitlist *list, const struct ma_block *blo
 bool ma_waitlist_retire_locked(struct ma_waitlist *list, struct ma_block *block, unsigned purpose)
 {
 	list->mapped = list->pool->regions.mapped;
-	block->kind = MA_BLOCK_RETIRED;
+	ma_block_become(block, MA_BLOCK_RETIRED);
 	block->purpose = purpose;
 	return list->pool->oldest != NULL && ma_pool_is_due_locked(list->pool, ma_os_now_ms());
 }

@@ -17,7 +17,7 @@ API = """custom_malloc custom_calloc custom_realloc custom_reallocarray custom_a
     memalloc_pool_calloc memalloc_pool_realloc memalloc_pool_aligned_alloc memalloc_pool_free
     memalloc_pool_reset memalloc_pool_destroy memalloc_pool_check memalloc_check memalloc_walk
     memalloc_stats memalloc_stats_json memalloc_print_stats memalloc_trim memalloc_compact
-    memalloc_set_violation_handler""".split()
+    memalloc_set_violation_handler memalloc_is_active""".split()
 
 C_LIBRARY = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc
     malloc_usable_size free_sized free_aligned_sized malloc_stats mallinfo mallinfo2""".split()
@@ -82,7 +82,7 @@ def shared_complaints(library):
 
 
 def preload_complaints(library):
-    yield from difference(library, exported(library), set(C_LIBRARY) | set(OPERATORS))
+    yield from difference(library, exported(library), set(C_LIBRARY) | set(OPERATORS) | {"memalloc_is_active"})
     yield from load_complaints(library)
 
 

@@ -71,7 +71,8 @@ ROOMS = {
     "fault": POOL + " explain instance " + HEAP,
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
-    "shim": "instance memalloc watch",
+    "active": "pagemap instance memalloc",
+    "shim": "instance memalloc watch active",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.
@@ -89,7 +90,7 @@ ORDER = list(ROOMS)
 
 def room_of(name):
     """The room a file belongs to: validators and variants belong to the room they stand behind."""
-    return re.sub(r"(_check|_report|_linux|_cxx)?\.(c|h|def)$", "", name)
+    return re.sub(r"(_check|_report|_linux|_cxx|_drd)?\.(c|h|def)$", "", name)
 
 
 def may_include(name, included):

@@ -66,10 +66,16 @@ MSAN = {
 
 TSAN = {
     "race": r"WARNING: ThreadSanitizer: data race",
+    "race-with-free": r"WARNING: ThreadSanitizer: data race(.*\n)+?.*\brace_with_free\b",
 }
 
+HELGRIND = {"race": r"Possible data race during write of size 1 at 0x(.*\n)+?.*\brace\b"}
+DRD = {"race": r"Conflicting store by thread \d+ at 0x(.*\n)+?.*\brace\b"}
+
 REPORTS = r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|^memalloc: (?!bug)\w[\w -]*: 0x"
-EXPECTED = {"memcheck": MEMCHECK, "address": ASAN, "memory": MSAN, "thread": TSAN}
+VALGRIND = {"memcheck": ["--leak-check=full", "--track-origins=yes"], "helgrind": ["--tool=helgrind"],
+            "drd": ["--tool=drd"]}
+EXPECTED = {"memcheck": MEMCHECK, "helgrind": HELGRIND, "drd": DRD, "address": ASAN, "memory": MSAN, "thread": TSAN}
 COMPILERS = {"address": ["gcc", "clang-14", "clang-19"], "memory": ["clang-14", "clang-19"],
              "thread": ["gcc", "clang-14", "clang-19"]}
 
@@ -83,27 +89,28 @@ class Program:
 
     def __init__(self, tool, cc, library, directory):
         self.tool, self.cc = tool, cc
-        self.name = tool if tool == "memcheck" else f"{tool} ({cc})"
+        self.name = tool if tool in VALGRIND else f"{tool} ({cc})"
         self.path = pathlib.Path(directory, f"misuse-{tool}-{os.path.basename(cc.split()[-1])}")
-        flags = ["-gdwarf-4"] if tool == "memcheck" else ["-g", f"-fsanitize={tool}"]
+        flags = ["-gdwarf-4"] if tool in VALGRIND else ["-g", f"-fsanitize={tool}"]
         if tool == "memory":
             flags.append("-fsanitize-memory-track-origins")
-        command = [*cc.split(), "-O1", "-fno-omit-frame-pointer", "-fno-builtin", *flags, f"-I{LIB}", "-o", self.path, HERE / "misuse.c",
+        command = [*cc.split(), "-O1", "-fno-omit-frame-pointer",
+                   "-fno-optimize-sibling-calls", "-fno-builtin", *flags, f"-I{LIB}", "-o", self.path, HERE / "misuse.c",
                    library, "-pthread"]
         subprocess.run(command, check=True)
 
     def run(self, kind, place):
         command = [self.path, kind, place]
-        if self.tool == "memcheck":
-            command[:0] = ["valgrind", "--leak-check=full", "--track-origins=yes", "--num-callers=30"]
+        if self.tool in VALGRIND:
+            command[:0] = ["valgrind", "--num-callers=30", *VALGRIND[self.tool]]
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                              preexec_fn=without_core, timeout=SECONDS_MAX)
         return ran.returncode, ran.stderr
 
     def reports(self, text):
         """How many there are, of the tool or of memalloc in its place."""
-        if self.tool == "memcheck":
-            return int(re.search(r"ERROR SUMMARY: (\d+) errors", text)[1])
+        if self.tool in VALGRIND:
+            return int(re.search(r"ERROR SUMMARY: \d+ errors from (\d+) contexts", text)[1])
         found = re.findall(REPORTS, text, re.M)
         if self.tool == "address" and found and found[0].startswith("ERROR"):
             found = [line for line in found if not line.startswith("memalloc")]  # its section
@@ -127,10 +134,10 @@ def programs(args, directory):
     """What can be built here; what is missing is told."""
     if args.instrumented:
         return [Program(args.instrumented, args.cc, args.library, directory)]
-    wanted = [("memcheck", "gcc")] + [(tool, cc) for tool, ccs in COMPILERS.items() for cc in ccs]
+    wanted = [(tool, "gcc") for tool in VALGRIND] + [(tool, cc) for tool, ccs in COMPILERS.items() for cc in ccs]
     made = []
     for tool, cc in wanted:
-        if shutil.which(cc) and (tool != "memcheck" or shutil.which("valgrind")):
+        if shutil.which(cc) and (tool not in VALGRIND or shutil.which("valgrind")):
             made.append(Program(tool, cc, args.library, directory))
         else:
             print(f"left out: {tool} with {cc}: not here")
@@ -173,7 +180,7 @@ def written(path, lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library")
-    parser.add_argument("--instrumented", choices=[tool for tool in EXPECTED if tool != "memcheck"])
+    parser.add_argument("--instrumented", choices=sorted(COMPILERS))
     parser.add_argument("--cc", default="cc")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--write", type=pathlib.Path)

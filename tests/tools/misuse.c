@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "memalloc.h"
 
@@ -224,6 +225,27 @@ static void race(void)
 	take_back(shared);
 }
 
+static void *reader(void *unused)
+{
+	(void)unused;
+	sink = shared[0];
+	return NULL;
+}
+
+/* Nothing orders the read before the free, though it comes first. */
+static void race_with_free(void)
+{
+	pthread_t thread;
+
+	shared = make();
+	shared[0] = 1;
+	if (pthread_create(&thread, NULL, reader, NULL) != 0)
+		abort();
+	(void)usleep(100000);
+	take_back(shared);
+	(void)pthread_join(thread, NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -242,6 +264,7 @@ static const struct {
 	{"free-interior", free_interior},
 	{"use-after-destroy", use_after_destroy},
 	{"race", race},
+	{"race-with-free", race_with_free},
 };
 
 static __attribute__((noinline)) void run(const char *name)
