@@ -21,7 +21,7 @@
  */
 bool ma_explain(const void *at, bool write, bool guarded, struct ma_violation *v) ma_must_check;
 
-/** ma_explain_start() - add a section of ours to the reports of AddressSanitizer, if it is there. */
+/** ma_explain_start() - add a section to the reports of AddressSanitizer, if it is there. */
 void ma_explain_start(void);
 
 #endif

@@ -182,6 +182,7 @@ static bool init_locked(void)
 		return true;
 	ma_annotate_start();
 	ma_annotate_private(&ma_global, sizeof(ma_global));
+	ma_annotate_private(&ma_canary, sizeof(ma_canary));
 	if (!ma_pagemap_init(&ma_global.pagemap))
 		return false;
 	read_options();

@@ -78,8 +78,8 @@ ROOMS = {
 # Parts of a room in files of their own: its .c includes them, they include its .h.
 PART_OF = {"guess": "report", "facts": "report", "report_plain": "report", "report_json": "report",
            "pool_internal": "pool", "bins": "heap", "remote": "heap", "supply": "heap", "proof": "heap", "hooks": "heap",
-           "fast": "heap", "watch": "memalloc", "explain": "memalloc", "fault": "memalloc", "pools": "memalloc", "dump": "memalloc", "worker": "memalloc",
-           "violations": "memalloc"}
+           "fast": "heap", "watch": "memalloc", "explain": "memalloc", "fault": "memalloc", "pools": "memalloc",
+           "dump": "memalloc", "worker": "memalloc", "violations": "memalloc"}
 
 WITHOUT_HEADER = {"shim"}  # it offers the C library's names
 

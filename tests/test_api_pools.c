@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "memalloc.h"
-#include "watched.h"
 #include "scenario.h"
+#include "watched.h"
 
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)
@@ -130,6 +130,8 @@ static void test_destroy_gives_memory_back(void **state)
 	size_t before = mapped_bytes();
 
 	(void)state;
+	if (is_under_tsan())
+		skip();
 	for (size_t i = 0; i < 64; i++)
 		(void)alloc(pool, MIB);
 	(void)alloc(pool, 70 * MIB);

@@ -1,6 +1,4 @@
-/*
- * watched - whether a memory checker looks on, which finds what a test does wrong before memalloc.
- */
+/* watched - whether a memory checker looks on, and is in the way of what a test wants to see. */
 #ifndef TESTS_WATCHED_H
 #define TESTS_WATCHED_H
 
@@ -15,7 +13,18 @@
 
 void __asan_poison_memory_region(const volatile void *ptr, size_t size) __attribute__((weak));
 
-/** is_watched() - whether there is one. */
+void __tsan_acquire(void *ptr) __attribute__((weak));
+
+/**
+ * is_under_tsan() - whether it is ThreadSanitizer, whose own memory comes and goes, and under which
+ * no thread can start in a child of fork.
+ */
+static inline bool is_under_tsan(void)
+{
+	return __tsan_acquire != NULL;
+}
+
+/** is_watched() - whether one finds what a test does wrong before memalloc does. */
 static inline bool is_watched(void)
 {
 	return RUNNING_ON_VALGRIND != 0 || __asan_poison_memory_region != NULL;

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Every misuse under every memory checker: each must be seen, once, and nothing where nothing is wrong.
 
-matrix.py LIBRARY [--instrumented SANITIZER --cc COMPILER] [--only WORD]... [--write README]
+matrix.py LIBRARY [--instrumented SANITIZER --cc COMPILER] [--without Valgrind] [--only WORD]... [--write README]
 
 LIBRARY is libmemalloc.a. Without --instrumented it is the plain one, which is tried under Valgrind and in
 programs built with each sanitizer of each compiler that is there. With it, LIBRARY was built with that sanitizer,
-and programs are, too. misuse.c beside this file has the misuses, and the places: heap, pool, large objects.
-A cell of the table says by whom a misuse was seen: the tool, or memalloc itself, which ends the program.
+and programs are, too. misuse.c beside this file has the misuses, and the places: heap, pool, large objects; states.c
+asks the tool itself which bytes it takes for whose, call by call. Double and invalid frees are for memalloc to tell
+where a sanitizer looks on, which knows nothing of frees that are not its own.
 """
 
 import argparse
@@ -25,7 +26,10 @@ LIB = HERE.parent.parent / "lib"
 SECONDS_MAX = 120
 SIZES = {"heap": "21", "pool": "21", "large": "300,000"}
 PLACES = list(SIZES)
+WHERE = {"states": ["all"], "use-after-destroy": ["pool"]}
 CONTROLS = ["right", "keep", "hand-over"]
+STATES = "states"  # not of misuse.c
+KNOW_BYTES = ["memcheck", "address", "memory"]
 BEGIN, END = "<!-- tools: begin -->", "<!-- tools: end -->"
 
 MADE = r"(.*\n)*?.*\bmake\b"  # the frame of misuse.c that allocates
@@ -90,22 +94,26 @@ class Program:
     def __init__(self, tool, cc, library, directory):
         self.tool, self.cc = tool, cc
         self.name = tool if tool in VALGRIND else f"{tool} ({cc})"
-        self.path = pathlib.Path(directory, f"misuse-{tool}-{os.path.basename(cc.split()[-1])}")
-        flags = ["-gdwarf-4"] if tool in VALGRIND else ["-g", f"-fsanitize={tool}"]
+        self.path = {}
+        flags = ["-gdwarf-4", "-DMA_VALGRIND"] if tool in VALGRIND else ["-g", f"-fsanitize={tool}"]
         if tool == "memory":
             flags.append("-fsanitize-memory-track-origins")
-        command = [*cc.split(), "-O1", "-fno-omit-frame-pointer",
-                   "-fno-optimize-sibling-calls", "-fno-builtin", *flags, f"-I{LIB}", "-o", self.path, HERE / "misuse.c",
-                   library, "-pthread"]
+        for name in ("misuse", "states"):
+            self.path[name] = pathlib.Path(directory, f"{name}-{tool}-{os.path.basename(cc.split()[-1])}")
+            self.build(name, flags, library)
+
+    def build(self, name, flags, library):
+        command = [*self.cc.split(), "-O1", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-fno-builtin",
+                   *flags, f"-I{LIB}", "-o", self.path[name], HERE / f"{name}.c", library, "-pthread"]
         subprocess.run(command, check=True)
 
     def run(self, kind, place):
-        command = [self.path, kind, place]
+        command = [self.path["states"]] if kind == STATES else [self.path["misuse"], kind, place]
         if self.tool in VALGRIND:
             command[:0] = ["valgrind", "--num-callers=30", *VALGRIND[self.tool]]
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                              preexec_fn=without_core, timeout=SECONDS_MAX)
-        return ran.returncode, ran.stderr
+        return ran.returncode, ran.stdout + ran.stderr
 
     def reports(self, text):
         """How many there are, of the tool or of memalloc in its place."""
@@ -120,6 +128,8 @@ class Program:
         """None, or what is wrong about what was seen."""
         status, text = self.run(kind, place)
         n = self.reports(text)
+        if kind == STATES:
+            return None if n == 0 and status == 0 and "\n0 wrong\n" in text else text[-6000:]
         if kind in CONTROLS:
             return None if n == 0 and status == 0 else f"{n} reports where nothing is wrong, ended with {status}"
         pattern = EXPECTED[self.tool][kind].replace("SIZE", SIZES[place] if self.tool == "memcheck"
@@ -134,7 +144,7 @@ def programs(args, directory):
     """What can be built here; what is missing is told."""
     if args.instrumented:
         return [Program(args.instrumented, args.cc, args.library, directory)]
-    wanted = [(tool, "gcc") for tool in VALGRIND] + [(tool, cc) for tool, ccs in COMPILERS.items() for cc in ccs]
+    wanted = [(tool, "gcc") for tool in VALGRIND if not args.without] + [(tool, cc) for tool, ccs in COMPILERS.items() for cc in ccs]
     made = []
     for tool, cc in wanted:
         if shutil.which(cc) and (tool not in VALGRIND or shutil.which("valgrind")):
@@ -146,11 +156,11 @@ def programs(args, directory):
 
 def cells(made, only):
     for program in made:
-        for kind in [*CONTROLS, *EXPECTED[program.tool]]:
-            for place in PLACES:
+        for kind in [STATES, *CONTROLS, *EXPECTED[program.tool]]:
+            if kind == STATES and program.tool not in KNOW_BYTES:
+                continue
+            for place in WHERE.get(kind, PLACES):
                 whole = f"{program.name} {kind} {place}"
-                if kind in ("use-after-destroy",) and place != "pool":
-                    continue
                 if not only or any(word in whole for word in only):
                     yield program, kind, place
 
@@ -166,7 +176,7 @@ def table(tried, failed):
         for name in names:
             places = [place for p, k, place in tried if p.name == name and k == kind]
             bad = [place for place in places if (name, kind, place) in failed]
-            word = "silent" if kind in CONTROLS else "seen"
+            word = "silent" if kind in CONTROLS else "as they should be" if kind == STATES else "seen"
             row.append("" if not places else f"**not {', '.join(bad)}**" if bad else word)
         yield f"| {kind} | " + " | ".join(row) + " |"
 
@@ -182,6 +192,7 @@ def main():
     parser.add_argument("library")
     parser.add_argument("--instrumented", choices=sorted(COMPILERS))
     parser.add_argument("--cc", default="cc")
+    parser.add_argument("--without", choices=["Valgrind"])
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--write", type=pathlib.Path)
     args = parser.parse_args()
