@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "heap_fixture.h"
 
 struct rooms rooms;
@@ -85,6 +87,8 @@ struct ma_slab *slab_of(const void *ptr)
 {
 	struct ma_block *block = block_of(ptr);
 
+	if (block == NULL)
+		abort();
 	assert_int_equal(block->kind, MA_BLOCK_SLAB);
 	return ma_slab_of(block);
 }
