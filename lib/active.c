@@ -61,12 +61,12 @@ static const char *cure(void)
 
 void ma_active_start(void)
 {
-	bool active = memalloc_is_active();
+	bool wanted = ma_global.options.verbosity > 0;
 
-	if (ma_global.options.verbosity == 0 && (active || !ma_annotate_has_sanitizer()))
+	if (!wanted && !ma_annotate_has_sanitizer())
 		return;
-	if (active)
-		ma_warn("serves malloc", NULL, NULL);
-	else
+	if (!memalloc_is_active())
 		ma_warn("does not serve malloc: ", tool(), cure());
+	else if (wanted)
+		ma_warn("serves malloc", NULL, NULL);
 }

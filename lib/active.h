@@ -5,7 +5,8 @@
  * program, or Valgrind, has taken malloc() for itself. Nobody should hunt a bug for a day with an
  * allocator that was never asked. It is tried, not guessed: an object is allocated, and looked up.
  *
- * Rules: none. Locks: none of its own. Cost: an allocation, once and only where it is asked for.
+ * Rules: none. Locks: none of its own. Cost: an allocation, only where it is asked for: it would be
+ * the first one, and take a slab.
  */
 #ifndef MA_ACTIVE_H
 #define MA_ACTIVE_H
