@@ -452,6 +452,10 @@ void ma_instance_forked(struct ma_instance *inst, struct ma_heap *heap)
 	if (heap != NULL)
 		ma_supply_forked(heap);
 	ma_supply_forked(&inst->shared);
+	/* Each may have sent on what has become the other's: only now has all been told. */
+	if (heap != NULL)
+		ma_remote_alone(heap);
+	ma_remote_alone(&inst->shared);
 	if (!inst->config.renewed)
 		return;
 	/* What is chosen from now on is not what the parent chooses. */

@@ -283,6 +283,11 @@ void ma_remote_forked(struct ma_heap *heap)
 {
 	ma_remote_deliver(heap);
 	(void)ma_remote_collect(heap);
+}
+
+void ma_remote_alone(struct ma_heap *heap)
+{
+	(void)ma_remote_collect(heap);
 	search(heap, true);
 }
 

@@ -51,8 +51,11 @@ void ma_remote_open(struct ma_heap *heap);
 /** ma_remote_close() - it has none any more; what had arrived is collected (N2). */
 void ma_remote_close(struct ma_heap *heap);
 
-/** ma_remote_forked() - no other thread exists: collect what they had freed, told or not. */
+/** ma_remote_forked() - no other thread exists: tell and collect; ma_remote_alone() is next. */
 void ma_remote_forked(struct ma_heap *heap);
+
+/** ma_remote_alone() - collect what they had freed and nobody will tell of, once all is told. */
+void ma_remote_alone(struct ma_heap *heap);
 
 /** ma_remote_check() - NULL, or the text of the rule that is broken. The heap is the caller's. */
 const char *ma_remote_check(const struct ma_heap *heap) ma_must_check;

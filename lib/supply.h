@@ -46,7 +46,7 @@ void ma_supply_drop_empty(struct ma_heap *heap);
 /** ma_supply_hand_over() - all slabs of @heap go to @to, whose lock the caller holds. */
 void ma_supply_hand_over(struct ma_heap *heap, struct ma_heap *to);
 
-/** ma_supply_forked() - no other thread exists: collect everything, whoever tells of it or not. */
+/** ma_supply_forked() - no other thread exists: nothing stays at hand, all is told. */
 void ma_supply_forked(struct ma_heap *heap);
 
 #endif
