@@ -246,7 +246,8 @@ static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t
 {
 	const struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)s->ptr);
 	const struct ma_slab *slab;
-	size_t offset, in_slot;
+	size_t offset, in_slot, end = MA_ALIGN;
+	unsigned state;
 
 	if (block == NULL || block->kind != MA_BLOCK_SLAB)
 		return false;
@@ -255,11 +256,15 @@ static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t
 	in_slot = offset % slab->slot;
 	if (offset / slab->slot >= slab->nslots)
 		return false;
+	state = ma_slab_load(slab, (uint32_t)(offset / slab->slot));
 	/* What was never handed out holds what was there before. */
-	if (!slab->zero && !ma_slot_was_used(ma_slab_load(slab, (uint32_t)(offset / slab->slot))))
+	if (!slab->zero && !ma_slot_was_used(state))
 		return false;
-	return slab->slot <= m->w.config[s->inst].slab.fill_max || in_slot < MA_ALIGN ||
-	       in_slot >= slab->slot - MA_ALIGN;
+	/* It may be another one's by now: behind its canary. */
+	if (ma_slot_is_live(state))
+		end = sizeof(uint64_t);
+	return slab->slot <= m->w.config[s->inst].slab.fill_max ||
+	       (in_slot < MA_ALIGN && !ma_slot_is_live(state)) || in_slot >= slab->slot - end;
 }
 
 /* Into memory that was freed: a look at all tells. */
