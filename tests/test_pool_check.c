@@ -91,7 +91,10 @@ static void test_p4(void **state)
 static void test_p5(void **state)
 {
 	(void)state;
-	assert_corrupt("P5", block[1]->kind, MA_BLOCK_LARGE, CHECK);
+	ma_block_become(block[1], MA_BLOCK_LARGE);
+	assert_breaks("P5", CHECK);
+	ma_block_become(block[1], MA_BLOCK_FREE);
+	assert_valid(CHECK);
 	assert_corrupt("P5", block[1]->free, false, CHECK);
 	assert_corrupt("P5", block[2]->free, true, CHECK);
 }
