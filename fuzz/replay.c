@@ -72,7 +72,7 @@ static void replay(const char *path);
 
 static void replay_directory(const char *path)
 {
-	struct dirent **entries;
+	struct dirent **entries = NULL;
 	int n = scandir(path, &entries, is_visible, alphasort);
 
 	if (n < 0)
