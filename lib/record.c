@@ -411,10 +411,10 @@ static void start_file(void)
 {
 	if (!ma_file_create(&rec.file))
 		ma_warn("record: cannot create ", rec.file.name, "; nothing is recorded");
-	else if (!map_file())
-		ma_warn("record: no room for ", rec.file.name, "; nothing is recorded");
-	else
+	else if (map_file())
 		atomic_store(&ma_record_on, true);
+	else if (ma_file_cut(&rec.file, 0))
+		ma_warn("record: no room for ", rec.file.name, "; nothing is recorded");
 }
 
 void ma_record_start(const char *path, uint64_t nevents)
