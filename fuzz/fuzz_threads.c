@@ -170,7 +170,7 @@ static struct ma_instance_config read_config(struct arena *arena, struct seq *se
 	unsigned c = seq_byte(seq);
 	struct ma_instance_config config = {.seed = c + 1u};
 
-	arena->repeats = 1u << 2 * (a >> 3 & 3);
+	arena->repeats = 1u << (a >> 3 & 3);
 	arena->per_round = 1 + b % ROUND;
 	config.pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
 	config.pool.retain = a & 0x20 ? 131072 : 0;

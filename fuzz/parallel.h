@@ -32,7 +32,7 @@
 #define NSLOTS 64
 #define WORK (MODEL_NOBJECTS - 1) /* the object in a thread's hands */
 #define ROUND 64                  /* operations of a thread from one barrier to the next */
-#define SIZE_BOUND ((size_t)1 << 20)
+#define SIZE_BOUND ((size_t)1 << 18)
 #define ALIGN_BOUND ((size_t)1 << 16)
 #define ALL (NTHREADS + 1)
 
