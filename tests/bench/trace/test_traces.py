@@ -232,8 +232,9 @@ def test_names(recorder, traced):
     recorder.run([traced, "work"], "one")
     assert path.read_bytes() == before
     # A name without a directory is of that where the program starts, wherever it goes.
-    recorder.python("import os; os.chdir('/')", f"../{recorder.directory.name}/here", cwd=recorder.directory)
-    recorder.stats(recorder.directory / "here")
+    recorder.python("import os; os.chdir('/')", "unused", "record=here", cwd=recorder.directory)
+    here = recorder.directory / "here"
+    assert here.stat().st_size == HEADER.size + HEADER.unpack(here.read_bytes()[:HEADER.size])[-1]
 
 
 def test_ends(recorder):
@@ -264,14 +265,17 @@ def test_fork(recorder):
 
 def test_no_room(recorder, traced):
     """The recording ends, the program does not."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19))
+    def limit(size=1 << 19):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     work = "import sys\nfor i in range(20):\n    x = [str(i) for i in range(20000)]\nsys.exit(7)"
     path, = recorder.python(work, "full", code=7, preexec_fn=limit)
     assert f"memalloc: record: no room for more in {path}; the recording ends\n" == recorder.said, recorder.said
     assert path.stat().st_size <= 1 << 19
     assert recorder.stats(path)["events"] > 50000
+    path, = recorder.run([traced, "work"], "small", preexec_fn=lambda: limit(1 << 10))
+    assert f"memalloc: record: no room for {path}; nothing is recorded\n" == recorder.said, recorder.said
+    assert path.stat().st_size == 0
     assert recorder.run([traced, "work"], "nowhere/file") == []
     assert "record: cannot create" in recorder.said, recorder.said
     assert recorder.run([traced, "work"], "large", "record_events=60000000",
