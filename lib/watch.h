@@ -2,8 +2,8 @@
  * watch - calls of the heap that take the long way, because somebody looks on.
  *
  * What and why: recorded stacks, a proof of who made an object, a recording (record.h), memory
- * checkers: each wants to see every call, at the place where the program calls. When ma_global.watched is set, the entries jump
- * here.
+ * checkers: each wants to see every call, at the place where the program calls. When
+ * ma_global.watched is set, the entries jump here.
  *
  * Rules: W1  A function here is called as the last thing that an entry does, so that a jump leads
  * to it: the registers hold what the program left in them, and its stack begins at this frame
