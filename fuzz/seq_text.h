@@ -20,7 +20,7 @@
  *
  * Rules:
  *   X1  A line that is accepted is what is printed of the operation it becomes, but for spaces,
- *       comments and leading zeros.
+ *       comments, leading zeros, and t0, which is not printed.
  *   X2  What cannot be said in bytes is refused, with a reason.
  *
  * Locks: none. Cost: some hundred nanoseconds a line. Rejected: names of objects instead of slots

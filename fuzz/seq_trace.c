@@ -85,32 +85,42 @@ static bool init_slots(struct importer *in, size_t nobjects)
 	return true;
 }
 
-bool seq_from_trace(FILE *to, const char *path, size_t skip, size_t count)
+bool seq_of_trace(FILE *to, const struct trace *trace, size_t skip, size_t count)
 {
 	struct importer in = {.to = to};
+	bool done = (skip == 0 && count == 0) || init_slots(&in, trace->nobjects);
+
+	if (count == 0 || skip > trace->nevents || count > trace->nevents - skip)
+		count = skip > trace->nevents ? 0 : trace->nevents - skip;
+	seq_write_init(&in.writer);
+	for (size_t i = skip; done && i - skip < count; i++)
+		import_event(&in, &trace->events[i]);
+	free(in.slots);
+	free(in.is_taken);
+	return done;
+}
+
+bool seq_from_trace(FILE *to, const char *path, size_t skip, size_t count)
+{
 	struct trace trace;
 	bool done;
 
 	if (!trace_read(&trace, path))
 		return false;
-	done = (skip == 0 && count == 0) || init_slots(&in, trace.nobjects);
-	if (count == 0 || skip > trace.nevents || count > trace.nevents - skip)
-		count = skip > trace.nevents ? 0 : trace.nevents - skip;
-	seq_write_init(&in.writer);
-	for (size_t i = skip; done && i - skip < count; i++)
-		import_event(&in, &trace.events[i]);
-	free(in.slots);
-	free(in.is_taken);
+	done = seq_of_trace(to, &trace, skip, count);
 	trace_release(&trace);
 	return done;
 }
 
 /* ---- to a recording -------------------------------------------------------------------------- */
 
+#define UNUSED UINT32_MAX
+
 struct exporter {
 	FILE *to; /* the events */
 	struct seq_places places;
-	bool *is_live; /* by place */
+	bool *is_live;     /* by place */
+	uint32_t *objects; /* by place: its number, UNUSED while it has no event */
 	struct trace_header header;
 	unsigned thread;
 	size_t nlost;
@@ -123,6 +133,17 @@ static void put_varint(FILE *to, uint64_t value)
 	(void)putc((int)value, to);
 }
 
+static uint32_t object_of(struct exporter *out, size_t place)
+{
+	uint32_t *object = &out->objects[place];
+
+	if (*object == UNUSED)
+		*object = (uint32_t)place;
+	if (out->header.nobjects <= *object)
+		out->header.nobjects = *object + UINT64_C(1);
+	return *object;
+}
+
 static void put_event(struct exporter *out, const struct seq_op *op, unsigned what, size_t place)
 {
 	if (op->thread != out->thread) {
@@ -133,7 +154,7 @@ static void put_event(struct exporter *out, const struct seq_op *op, unsigned wh
 			out->header.nthreads = op->thread + 1u;
 	}
 	(void)putc((int)what, out->to);
-	put_varint(out->to, place);
+	put_varint(out->to, object_of(out, place));
 	if (what != TRACE_FREE)
 		put_varint(out->to, op->size);
 	if (trace_op_has_align(what))
@@ -179,24 +200,59 @@ static void export_op(struct exporter *out, const struct seq_op *op)
 			export_slot(out, op, seq_place(&out->places, (uint64_t)op->slot + i));
 }
 
-/* A recording's table may be larger than its events fill, but not by much. */
-static size_t gaps_of(struct seq seq)
+/* A recording's table is not much larger than its events could fill. */
+static bool is_dense(const struct trace_header *header)
 {
-	size_t n = TRACE_BATCH;
-	bool used[256] = {false};
+	return header->nobjects <= header->nevents + (uint64_t)TRACE_BATCH * header->nthreads;
+}
+
+/* Objects become as many as there are places with events. */
+static void renumber(struct exporter *out)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < out->places.nplaces; i++)
+		out->objects[i] = out->objects[i] == UNUSED ? UNUSED : n++;
+}
+
+static bool init_exporter(struct exporter *out, struct seq seq)
+{
+	if (!seq_places_init(&out->places, seq, (size_t)TRACE_BATCH * TRACE_THREADS_MAX))
+		return false;
+	out->is_live = malloc((out->places.nplaces + 1) * sizeof(*out->is_live));
+	out->objects = malloc((out->places.nplaces + 1) * sizeof(*out->objects));
+	if (out->objects != NULL)
+		memset(out->objects, 0xff, (out->places.nplaces + 1) * sizeof(*out->objects));
+	return out->is_live != NULL && out->objects != NULL;
+}
+
+static void fini_exporter(struct exporter *out)
+{
+	free(out->objects);
+	free(out->is_live);
+	seq_places_fini(&out->places);
+}
+
+/* All events, in *@events. */
+static bool export_all(struct exporter *out, struct seq seq, char **events, size_t *nbytes)
+{
 	struct seq_op op;
 
-	while (seq_next(&seq, &op)) {
-		n += used[op.thread] ? 0 : TRACE_BATCH;
-		used[op.thread] = true;
-	}
-	return n - TRACE_BATCH;
+	free(*events);
+	*events = NULL;
+	out->header = (struct trace_header){TRACE_MAGIC, TRACE_VERSION, 1, 0, 0, 0};
+	out->thread = 0;
+	out->nlost = 0;
+	memset(out->is_live, 0, out->places.nplaces + 1);
+	out->to = open_memstream(events, nbytes);
+	while (out->to != NULL && seq_next(&seq, &op))
+		export_op(out, &op);
+	return out->to != NULL && fclose(out->to) == 0;
 }
 
 static bool write_trace(FILE *to, struct exporter *out, const char *events, size_t nbytes)
 {
 	out->header.nbytes = nbytes;
-	out->header.nobjects = out->places.nplaces;
 	if (out->header.nevents > TRACE_EVENTS_MAX)
 		return false;
 	return fwrite(&out->header, sizeof(out->header), 1, to) == 1 &&
@@ -205,23 +261,18 @@ static bool write_trace(FILE *to, struct exporter *out, const char *events, size
 
 bool seq_to_trace(FILE *to, struct seq seq, size_t *nlost)
 {
-	struct exporter out = {.header = {TRACE_MAGIC, TRACE_VERSION, 1, 0, 0, 0}};
-	struct seq_op op;
+	struct exporter out = {.to = NULL};
 	char *events = NULL;
 	size_t nbytes = 0;
-	bool done = false;
+	bool done = init_exporter(&out, seq) && export_all(&out, seq, &events, &nbytes);
 
-	if (!seq_places_init(&out.places, seq, gaps_of(seq)))
-		return false;
-	out.is_live = calloc(out.places.nplaces + 1, sizeof(*out.is_live));
-	out.to = open_memstream(&events, &nbytes);
-	while (out.is_live != NULL && out.to != NULL && seq_next(&seq, &op))
-		export_op(&out, &op);
-	if (out.to != NULL && fclose(out.to) == 0 && out.is_live != NULL)
-		done = write_trace(to, &out, events, nbytes);
+	if (done && !is_dense(&out.header)) {
+		renumber(&out);
+		done = export_all(&out, seq, &events, &nbytes);
+	}
 	*nlost = out.nlost;
+	done = done && write_trace(to, &out, events, nbytes);
 	free(events);
-	free(out.is_live);
-	seq_places_fini(&out.places);
+	fini_exporter(&out);
 	return done;
 }

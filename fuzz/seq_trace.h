@@ -33,6 +33,11 @@
  */
 bool seq_from_trace(FILE *to, const char *path, size_t skip, size_t count);
 
+struct trace;
+
+/** seq_of_trace() - the same of a recording that was read. Return: false without memory. */
+bool seq_of_trace(FILE *to, const struct trace *trace, size_t skip, size_t count);
+
 /**
  * seq_to_trace() - write a recording
  * @seq:      behind its configuration

@@ -48,7 +48,7 @@ static struct ma_instance_config chosen(const struct ma_options *options)
 				.bytes = options->quarantine_size / STOCK_FACTOR,
 				.quiet = options->quarantine,
 			},
-		.watched = options->alloc_dealloc_mismatch,
+		.watched = options->alloc_dealloc_mismatch || options->record[0] != '\0',
 		.wait = options->quarantine_size * WAIT_FACTOR,
 		.wait_sealed = options->profile == MA_OPTION_PROFILE_STRICT,
 		.guard_large = options->guards != MA_OPTION_GUARDS_NONE,

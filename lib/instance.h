@@ -13,6 +13,7 @@
 #include "heap.h"
 #include "options.h"
 #include "pagemap.h"
+#include "record.h"
 
 struct ma_global {
 	alignas(MA_SEALED) struct ma_options options; /* read-only after init */
@@ -47,6 +48,9 @@ void ma_free_long(void *ptr, unsigned how);
 
 /** ma_global_heap() - the calling thread's heap; NULL without memory. */
 struct ma_heap *ma_global_heap(void);
+
+/** ma_aligned_alloc() - custom_aligned_alloc(); @op: what the program called. */
+void *ma_aligned_alloc(size_t align, size_t size, enum ma_record_op op);
 
 /** ma_made() - note that @origin made a live object, if wanted. */
 ma_inline void *ma_made(void *ptr, enum ma_origin origin)

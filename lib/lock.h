@@ -7,7 +7,7 @@
  *
  * Rules:
  *   L1  Order, outermost first: pool table, registry, shared heap, waitlist, pool, meta,
- *       depot. No room calls up while holding one.
+ *       depot, record. No room calls up while holding one.
  *   L2  Nothing that gives memory back to the OS runs under a lock.
  *   L3  A zero-initialised lock is an unlocked lock.
  *

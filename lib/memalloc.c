@@ -132,10 +132,12 @@ static void fork_prepare(void)
 	ma_pools_lock();
 	ma_instance_lock(&ma_global.instance);
 	ma_lock(&ma_global.depot.lock);
+	ma_record_lock();
 }
 
 static void fork_parent(void)
 {
+	ma_record_unlock();
 	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
@@ -158,6 +160,7 @@ static void renew_secrets(void)
 
 static void fork_child(void)
 {
+	ma_record_unlock();
 	ma_unlock(&ma_global.depot.lock);
 	ma_instance_unlock(&ma_global.instance);
 	ma_pools_unlock();
@@ -166,6 +169,7 @@ static void fork_child(void)
 	renew_secrets();
 	ma_report_forget();
 	ma_worker_start();
+	ma_record_forked();
 }
 
 /* What may allocate by itself comes after the heap can serve it. */
@@ -212,11 +216,15 @@ static ma_cold bool init(void)
 /* When the library is loaded; nothing of the pool is mapped yet. */
 __attribute__((constructor)) static void loaded(void)
 {
+	const struct ma_options *options = &ma_global.options;
+
 	if (!ma_global_ready())
 		return;
 	ma_explain_start();
 	ma_fault_start();
 	ma_worker_start();
+	if (options->record[0] != '\0')
+		ma_record_start(options->record, options->record_events);
 }
 
 /* Nobody will free what is live now: what was written past its end shows here or never. */
@@ -224,6 +232,7 @@ __attribute__((destructor)) static void unloaded(void)
 {
 	uint64_t ms = ma_global.options.exit_check_ms;
 
+	ma_record_stop();
 	/* A handler that ends the process has been told of what is wrong. */
 	if (!atomic_load(&ready) || ma_report_is_mine())
 		return;
@@ -303,7 +312,7 @@ static ma_noinline void *malloc_long(size_t size)
 	const struct ma_request req = {.size = size};
 
 	if (is_watched())
-		return ma_watched_alloc(size, 0, false);
+		return ma_watched_alloc(size, 0, MA_RECORD_MALLOC);
 	return alloc_request(&req);
 }
 
@@ -327,11 +336,11 @@ ma_export void *custom_calloc(size_t count, size_t size)
 	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
 		return no_memory();
 	if (ma_unlikely(is_watched()))
-		return ma_watched_alloc(req.size, 0, true);
+		return ma_watched_alloc(req.size, 0, MA_RECORD_CALLOC);
 	return alloc_request(&req);
 }
 
-ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
+ma_inline void *aligned_alloc_by(size_t alignment, size_t size, enum ma_record_op op)
 {
 	const struct ma_request req = {.size = size, .align = alignment};
 
@@ -340,8 +349,18 @@ ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
 		return NULL;
 	}
 	if (ma_unlikely(is_watched()))
-		return ma_watched_alloc(size, alignment, false);
+		return ma_watched_alloc(size, alignment, op);
 	return alloc_request(&req);
+}
+
+ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
+{
+	return aligned_alloc_by(alignment, size, MA_RECORD_ALIGNED_ALLOC);
+}
+
+void *ma_aligned_alloc(size_t align, size_t size, enum ma_record_op op)
+{
+	return aligned_alloc_by(align, size, op);
 }
 
 /* A thread that only frees needs a heap, too: it tells of many at a time. */
@@ -383,7 +402,7 @@ ma_export void *custom_realloc(void *ptr, size_t size)
 		return NULL;
 	}
 	if (ma_unlikely(is_watched()))
-		return ma_watched_resize(ptr, size);
+		return ma_watched_resize(ptr, size, MA_RECORD_REALLOC);
 	return realloc_at(my_heap(), ptr, size);
 }
 

@@ -67,19 +67,15 @@ ma_export void *calloc(size_t count, size_t size)
 
 ma_export void *realloc(void *ptr, size_t size)
 {
-	if (ma_unlikely(ma_global.watched) && !ma_watched_realloc(ptr)) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (ma_unlikely(ma_global.watched))
+		return ma_watched_realloc(ptr, size, MA_RECORD_REALLOC);
 	return custom_realloc(ptr, size);
 }
 
 ma_export void *reallocarray(void *ptr, size_t count, size_t size)
 {
-	if (ma_unlikely(ma_global.watched) && !ma_watched_realloc(ptr)) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (ma_unlikely(ma_global.watched))
+		return ma_watched_reallocarray(ptr, count, size);
 	return custom_reallocarray(ptr, count, size);
 }
 
@@ -90,12 +86,12 @@ ma_export void *aligned_alloc(size_t alignment, size_t size)
 
 ma_export void *memalign(size_t alignment, size_t size)
 {
-	return custom_aligned_alloc(alignment, size);
+	return ma_aligned_alloc(alignment, size, MA_RECORD_MEMALIGN);
 }
 
 ma_export void *valloc(size_t size)
 {
-	return custom_aligned_alloc(ma_os_page_size(), size);
+	return ma_aligned_alloc(ma_os_page_size(), size, MA_RECORD_VALLOC);
 }
 
 /* A whole number of pages, one for no bytes. */
@@ -107,7 +103,7 @@ ma_export void *pvalloc(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return custom_aligned_alloc(page, ma_align_up(ma_max(size, 1), page));
+	return ma_aligned_alloc(page, ma_align_up(ma_max(size, 1), page), MA_RECORD_VALLOC);
 }
 
 /* Tells the error by its result; errno stays as it was. */
@@ -118,7 +114,7 @@ ma_export int posix_memalign(void **out, size_t alignment, size_t size)
 
 	if (!ma_is_pow2(alignment) || alignment % sizeof(void *) != 0)
 		return EINVAL;
-	ptr = custom_aligned_alloc(alignment, size);
+	ptr = ma_aligned_alloc(alignment, size, MA_RECORD_POSIX_MEMALIGN);
 	errno = saved;
 	if (ptr == NULL)
 		return ENOMEM;

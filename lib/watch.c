@@ -14,9 +14,13 @@ static struct ma_teller teller(struct ma_heap *heap)
 	return (struct ma_teller){.heap = heap, .inst = &ma_global.instance};
 }
 
-ma_noinline void *ma_watched_alloc(size_t size, size_t align, bool zero)
+ma_noinline void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op op)
 {
-	const struct ma_request req = {.size = size, .align = align, .zero = zero};
+	const struct ma_request req = {
+		.size = size,
+		.align = align,
+		.zero = op == MA_RECORD_CALLOC,
+	};
 	struct ma_heap *heap = ma_global_heap();
 	const struct ma_teller t = teller(heap);
 	void *ptr;
@@ -26,19 +30,27 @@ ma_noinline void *ma_watched_alloc(size_t size, size_t align, bool zero)
 	heap->frame = ma_stack_frame();
 	ptr = ma_tools.any ? ma_tell_alloc(&t, &req) : ma_heap_alloc_request(heap, &req);
 	heap->frame = NULL;
-	return ptr != NULL ? ptr : no_memory();
+	if (ptr == NULL)
+		return no_memory();
+	if (ma_record_is_on())
+		ma_record_alloc(heap, op, ptr, size, align);
+	return ptr;
 }
 
-ma_noinline void *ma_watched_resize(void *ptr, size_t size)
+/* The object leaves the recording while it may move (J2). */
+ma_noinline void *ma_watched_resize(void *ptr, size_t size, enum ma_record_op op)
 {
 	struct ma_heap *heap = ma_global_heap();
 	const struct ma_teller t = teller(heap);
+	uint32_t slot;
 	void *resized;
 
 	if (heap == NULL)
 		return no_memory();
 	heap->frame = ma_stack_frame();
+	slot = ma_record_leave(heap, ptr);
 	resized = ma_tools.any ? ma_tell_realloc(&t, ptr, size) : ma_heap_realloc(heap, ptr, size);
+	ma_record_resized(heap, op, slot, ptr, resized, size);
 	heap->frame = NULL;
 	return resized != NULL ? resized : no_memory();
 }
@@ -52,6 +64,8 @@ static void end_object(struct ma_heap *heap, void *ptr, const struct ma_request 
 	if (ma_global.options.alloc_dealloc_mismatch && origin != MA_FROM_ANY &&
 	    !ma_heap_check_origin(inst, ptr, origin, MA_INVALID_FREE))
 		return;
+	if (ma_record_is_on())
+		ma_record_free(heap, ptr);
 	if (how & MA_ENDS_CLAIMING)
 		ma_heap_free_sized(inst, heap, ptr, claim);
 	else
@@ -77,11 +91,31 @@ ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned 
 		heap->frame = NULL;
 }
 
-ma_noinline bool ma_watched_realloc(const void *ptr)
+static bool may_realloc(const void *ptr)
 {
-	if (ptr == NULL || !ma_global.options.alloc_dealloc_mismatch)
-		return true;
-	return ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
+	return !ma_global.options.alloc_dealloc_mismatch ||
+	       ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
+}
+
+void *ma_watched_realloc(void *ptr, size_t size, enum ma_record_op op)
+{
+	if (ptr == NULL)
+		return ma_watched_alloc(size, 0, op);
+	if (!may_realloc(ptr))
+		return no_memory();
+	if (size > 0)
+		return ma_watched_resize(ptr, size, op);
+	ma_watched_free(ptr, 0, 0, MA_FROM_ANY);
+	return NULL;
+}
+
+void *ma_watched_reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return no_memory();
+	return ma_watched_realloc(ptr, total, MA_RECORD_REALLOCARRAY);
 }
 
 ma_noinline size_t ma_watched_size(const void *ptr)

@@ -35,6 +35,7 @@ ROOMS = {
     "depot": "",
     "canary": "",
     "fill": "",
+    "file": "",
     "meta": "",
     "pagemap": "",
     "maxtree": "",
@@ -62,9 +63,10 @@ ROOMS = {
     "hooks": POOL + " sweep " + HEAP,
     "fast": POOL + " " + HEAP,
     "tell": POOL + " " + HEAP,
-    "instance": POOL + " tell " + HEAP,
-    "memalloc": POOL + " direct decay sweep fast tell instance " + HEAP,
-    "watch": POOL + " tell instance memalloc " + HEAP,
+    "record": "file",
+    "instance": POOL + " record tell " + HEAP,
+    "memalloc": POOL + " direct decay sweep fast record tell instance " + HEAP,
+    "watch": POOL + " record tell instance memalloc " + HEAP,
     "pools": POOL + " direct decay sweep tell instance memalloc " + HEAP,
     "dump": POOL + " direct decay stats instance memalloc " + HEAP,
     "explain": POOL + " instance " + HEAP,
@@ -72,7 +74,7 @@ ROOMS = {
     "worker": POOL + " direct decay instance memalloc " + HEAP,
     "violations": "memalloc",
     "active": "pagemap instance memalloc",
-    "shim": "instance memalloc watch active",
+    "shim": "record instance memalloc watch active",
 }
 
 # Parts of a room in files of their own: its .c includes them, they include its .h.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Traces from end to end: test_traces.py LIBRECORD REPLAY TRACED BROKEN PRELOAD TRACE
+"""Traces from end to end: test_traces.py REPLAY TRACED BROKEN PRELOAD TRACE
 
 What is printed of a trace written here by hand; what a known program is recorded to do, and that this can
 be performed again; that bad files are refused, and that BROKEN, an allocator, is found out; that TRACE, of a
@@ -7,6 +7,7 @@ real program, runs.
 """
 
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -163,60 +164,138 @@ def test_broken_allocator(replay, broken, directory):
         assert "an object has changed" in said or code == 0, said
 
 
-def test_recorded(record, replay, traced, preload, directory):
-    """The library in use counts, too: what it does for a thread is there without any work."""
+class Recorder:
+    """Runs programs under the drop-in, which records them."""
+
+    def __init__(self, library, replay, directory):
+        self.library, self.replay, self.directory = library, replay, directory
+        self.said = ""
+
+    def run(self, words, name, options="", code=0, **more):
+        """Return: the files of that name, in the order of theirs."""
+        record = f"record={self.directory}/{name}:{options}"
+        env = {**os.environ, "LD_PRELOAD": self.library, "MEMALLOC_OPTIONS": record, "PYTHONMALLOC": "malloc"}
+        ran = subprocess.run([os.fspath(word) for word in words], env=env, capture_output=True, text=True, timeout=60,
+                             **more)
+        assert ran.returncode == code, (words, ran)
+        self.said = ran.stderr
+        return sorted(self.directory.glob(name.replace("%p", "*")))
+
+    def stats(self, path):
+        return stats_of(self.replay, path)
+
+    def python(self, program, name, options="", code=0, **more):
+        return self.run([sys.executable, "-Sc", program], name, options, code, **more)
+
+    def usual(self):
+        """What the interpreter allocates for nothing."""
+        path, = self.python("pass", "usual")
+        usual = self.stats(path)["malloc"]
+        path.unlink()
+        return usual
+
+
+def test_recorded(recorder, traced):
+    """What the system does for a thread is there without any work."""
     found = {}
     for doing in "idle", "work":
-        path = directory / doing
-        run([traced, doing], LD_PRELOAD=record, MEMTRACE=os.fspath(path))
-        found[doing] = stats_of(replay, path)
-        for library in "", preload:
-            run([replay, path, "50"], LD_PRELOAD=library)
+        path, = recorder.run([traced, doing], doing)
+        found[doing] = recorder.stats(path)
+        for library in "", recorder.library:
+            run([recorder.replay, path, "50"], LD_PRELOAD=library)
     for name, number in WORK.items():
         more = found["work"].get(name, 0) - found["idle"].get(name, 0)
         assert more == number, (name, more, number)
     assert found["idle"]["events"] < 10, found
+    path, = recorder.run([traced, "idle"], "background", "background=1")
+    assert recorder.stats(path) == found["idle"], "a thread of the library's own is recorded"
 
 
-def test_recorder(record, replay, traced, directory):
-    """Which programs are recorded, how much of them, and where to."""
-    path = directory / "only"
-    run([traced, "work"], LD_PRELOAD=record, MEMTRACE=os.fspath(path), MEMTRACE_ONLY="another")
-    assert not path.exists()
-    run([traced, "work"], LD_PRELOAD=record, MEMTRACE=os.fspath(path), MEMTRACE_ONLY="traced", MEMTRACE_EVENTS="33")
-    assert stats_of(replay, path)["events"] == 33
+def test_how_much(recorder, traced):
+    path, = recorder.run([traced, "work"], "some", "record_events=33")
+    assert recorder.stats(path)["events"] == 33
     assert path.stat().st_size < 1000
-    shell = f"{traced} work; {traced} work; (:)"
-    run(["sh", "-c", shell], LD_PRELOAD=record, MEMTRACE=f"{directory}/shell.%p", MEMTRACE_ONLY="traced")
-    files = sorted(directory.glob("shell.*"))
-    assert len(files) == 2 and all(file.name[6:].isdigit() for file in files), files
-    assert stats_of(replay, files[0]) == stats_of(replay, files[1])
-    # One file is the first program's: those it starts do not write over it.
-    path = directory / "one"
-    run(["sh", "-c", shell], LD_PRELOAD=record, MEMTRACE=os.fspath(path))
-    assert "posix_memalign" not in stats_of(replay, path)
 
 
-def test_killed(record, replay, directory):
-    """A file is a trace, however the program ends; here it has a child that goes on without being recorded."""
-    path = directory / "killed"
-    program = "import os, signal\npid = os.fork()\nx = [str(i) for i in range(5000)]\n" \
-              "if pid: os.waitpid(pid, 0); os.kill(os.getpid(), signal.SIGKILL)"
-    run([sys.executable, "-c", program], code=-signal.SIGKILL,
-        LD_PRELOAD=record, MEMTRACE=os.fspath(path), PYTHONMALLOC="malloc")
-    assert stats_of(replay, path)["malloc"] > 5000
-    run([replay, path])
+def test_names(recorder, traced):
+    """Who is recorded, and where to. A child of fork() has a file; what it becomes has the next name."""
+    shell = ["sh", "-c", f"{traced} work; {traced} work; (:)"]
+    found = [recorder.stats(path) for path in recorder.run(shell, "shell.%p")]
+    found = [stats for stats in found if "posix_memalign" in stats]
+    assert len(found) == 2 and found[0] == found[1], found
+    assert recorder.said == ""
+    # One file is the first program's: what it starts does not write over it, nor does another run.
+    path, = recorder.run(shell, "one")
+    assert "posix_memalign" not in recorder.stats(path)
+    assert f"record: cannot create {path}; nothing is recorded" in recorder.said, recorder.said
+    before = path.read_bytes()
+    recorder.run([traced, "work"], "one")
+    assert path.read_bytes() == before
+    # A name without a directory is of that where the program starts, wherever it goes.
+    recorder.python("import os; os.chdir('/')", "unused", "record=here", cwd=recorder.directory)
+    here = recorder.directory / "here"
+    assert here.stat().st_size == HEADER.size + HEADER.unpack(here.read_bytes()[:HEADER.size])[-1]
 
 
-def main(record, replay, traced, broken, preload, real):
+def test_ends(recorder):
+    """A file is a trace, however the program ends. Where it is not ended, its file is as long as it was."""
+    work = "import os, signal, sys\nx = [str(i) for i in range(50000)]\n"
+    usual = recorder.usual()
+    for name, end, code in [("exit", "sys.exit(3)", 3), ("_exit", "os._exit(4)", 4),
+                            ("signal", "os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+                            ("kill", "os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+                            ("abort", "os.abort()", -signal.SIGABRT), ("exec", "os.execv('/bin/true', ['true'])", 0)]:
+        paths = recorder.python(work + end, f"{name}.%p", code=code)
+        assert len(paths) == 1 + (name == "exec"), paths
+        assert recorder.stats(paths[0])["malloc"] >= usual + 50000, name
+        run([recorder.replay, paths[0]])
+    assert recorder.stats(paths[1])["events"] < 1000, "what replaced the program is in its file"
+
+
+def test_fork(recorder):
+    """A child has a file of its own or none, and in its parent's there is nothing of it."""
+    program = "import os\npid = os.fork()\nn = 50000 if pid else 500000\nx = [str(i) for i in range(n)]\n" \
+              "if pid: os.waitpid(pid, 0)"
+    usual = recorder.usual()
+    parent, = recorder.python(program, "parent")
+    assert usual + 50000 <= recorder.stats(parent)["malloc"] < usual + 200000, recorder.stats(parent)
+    both = [recorder.stats(path)["malloc"] for path in recorder.python(program, "both.%p")]
+    assert len(both) == 2 and usual + 50000 <= min(both) < usual + 200000 and max(both) >= 500000, (usual, both)
+
+
+def test_no_room(recorder, traced):
+    """The recording ends, the program does not."""
+    def limit(size=1 << 19):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    work = "import sys\nfor i in range(20):\n    x = [str(i) for i in range(20000)]\nsys.exit(7)"
+    path, = recorder.python(work, "full", code=7, preexec_fn=limit)
+    assert f"memalloc: record: no room for more in {path}; the recording ends\n" == recorder.said, recorder.said
+    assert path.stat().st_size <= 1 << 19
+    assert recorder.stats(path)["events"] > 50000
+    path, = recorder.run([traced, "work"], "small", preexec_fn=lambda: limit(1 << 10))
+    assert f"memalloc: record: no room for {path}; nothing is recorded\n" == recorder.said, recorder.said
+    assert path.stat().st_size == 0
+    assert recorder.run([traced, "work"], "nowhere/file") == []
+    assert "record: cannot create" in recorder.said, recorder.said
+    assert recorder.run([traced, "work"], "large", "record_events=60000000",
+                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))) == []
+    assert "record: no memory for so many events; nothing is recorded" in recorder.said, recorder.said
+
+
+def main(replay, traced, broken, preload, real):
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+        directory = Path(name).resolve()
+        recorder = Recorder(preload, replay, directory)
         test_printed(replay, directory)
         test_bad_files(replay, directory)
         test_broken_allocator(replay, broken, directory)
-        test_recorded(record, replay, traced, preload, directory)
-        test_recorder(record, replay, traced, directory)
-        test_killed(record, replay, directory)
+        test_recorded(recorder, traced)
+        test_how_much(recorder, traced)
+        test_names(recorder, traced)
+        test_ends(recorder)
+        test_fork(recorder)
+        test_no_room(recorder, traced)
     for library in "", preload:
         run([replay, real, "3"], LD_PRELOAD=library)
 

@@ -1,9 +1,9 @@
 /*
  * trace - the allocations of a program, in a file.
  *
- * What and why: what a program asks of malloc() and when is recorded once (record.c) and performed
- * again under any allocator, without the program (replay.c). This is the format they share, and the
- * decoder, which believes nothing that it reads.
+ * What and why: what a program asks of malloc() and when is recorded once (lib/record.h) and
+ * performed again under any allocator, without the program (replay.c). This is the format they
+ * share, and the decoder, which believes nothing that it reads.
  *
  * A file is a header and events. All numbers are little endian; a varint has seven bits per byte,
  * the lowest first, the top bit says that more follow.

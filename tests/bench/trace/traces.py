@@ -36,20 +36,20 @@ REQUESTS = "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrang
 
 
 class Recorder:
-    """Runs programs in a directory, and records those of one name."""
+    """Runs programs in a directory, and records some with what they start."""
 
     def __init__(self, build, directory, events):
-        self.library = build / "tests/bench/trace/librecord.so"
+        self.library = build / "lib/libmemalloc-preload.so"
         self.directory = directory
         self.events = events
 
-    def environment(self, program):
-        return {**os.environ, "LD_PRELOAD": os.fspath(self.library), "MEMTRACE": f"{self.directory}/trace.%p",
-                "MEMTRACE_ONLY": program, "MEMTRACE_EVENTS": str(self.events)}
+    def environment(self):
+        return {**os.environ, "LD_PRELOAD": os.fspath(self.library),
+                "MEMALLOC_OPTIONS": f"record={self.directory}/trace.%p:record_events={self.events}"}
 
-    def run(self, words, record=None, stdin=None, **environment):
-        """Run it to its end; the programs called @record are recorded."""
-        env = self.environment(record) if record else os.environ
+    def run(self, words, record=False, stdin=None, **environment):
+        """Run it to its end."""
+        env = self.environment() if record else os.environ
         with open(stdin or os.devnull, "rb") as file:
             subprocess.run([os.fspath(word) for word in words], cwd=self.directory, env={**env, **environment},
                            stdin=file, stdout=subprocess.DEVNULL, check=True)
@@ -73,13 +73,13 @@ def sqlite3(recorder):
     script = recorder.directory / "script"
     text = "".join((WORKLOADS / name).read_text() for name in ("shop_build.sql", "shop_query.sql"))
     script.write_text(text.replace("../input/", "input/"))
-    recorder.run(words, "sqlite3", stdin=script)
+    recorder.run(words, True, stdin=script)
 
 
 def python3(recorder):
     """Parse JSON and serialise it."""
     path = Inputs(recorder.directory / "input").json(2_400_000)
-    recorder.run(["/usr/bin/python3", WORKLOADS / "json_round_trip.py", path], "python3", PYTHONMALLOC="malloc",
+    recorder.run(["/usr/bin/python3", WORKLOADS / "json_round_trip.py", path], True, PYTHONMALLOC="malloc",
                  PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
 
 
@@ -100,15 +100,15 @@ def git(recorder):
         history(file)
     recorder.run(["git", "init", "-q", "--bare", "repo"])
     recorder.run(["git", "-C", "repo", "fast-import", "--quiet"], stdin=script)
-    recorder.run(["git", "clone", "-q", "--bare", "--no-local", "repo", "clone"], "git")
-    recorder.run(["git", "-C", "clone", "-c", "pack.threads=2", "repack", "-adfq"], "git")
+    recorder.run(["git", "clone", "-q", "--bare", "--no-local", "repo", "clone"], True)
+    recorder.run(["git", "-C", "clone", "-c", "pack.threads=2", "repack", "-adfq"], True)
 
 
 def redis(recorder):
     """Serve redis-benchmark."""
     words = ["redis-server", "--port", "0", "--unixsocket", "sock", "--save", "", "--lazyfree-lazy-user-del", "yes",
              "--daemonize", "no"]
-    server = subprocess.Popen(words, cwd=recorder.directory, env=recorder.environment("redis-server"),
+    server = subprocess.Popen(words, cwd=recorder.directory, env=recorder.environment(),
                               stdout=subprocess.DEVNULL)
     try:
         for _ in range(100):
@@ -127,11 +127,11 @@ def redis(recorder):
         server.wait(30)
 
 
-def compile_with(compiler, program):
+def compile_with(compiler):
     def compile_source(recorder):
         """Optimize one of our own sources, preprocessed."""
         recorder.run([compiler, "-D_GNU_SOURCE", "-E", SOURCE, "-o", "source.i"])
-        recorder.run([compiler, "-std=c11", "-w", "-O2", "-c", "source.i", "-o", "source.o"], program)
+        recorder.run([compiler, "-std=c11", "-w", "-O2", "-c", "source.i", "-o", "source.o"], True)
     return compile_source
 
 
@@ -140,8 +140,8 @@ PROGRAMS = {
     "python3": (["/usr/bin/python3"], python3),
     "git": (["git"], git),
     "redis": (["redis-server", "redis-benchmark", "redis-cli"], redis),
-    "cc1": (["gcc"], compile_with("gcc", "cc1")),
-    "clang": (["clang-14"], compile_with("clang-14", "clang-14")),
+    "cc1": (["gcc"], compile_with("gcc")),
+    "clang": (["clang-14"], compile_with("clang-14")),
 }
 
 
@@ -158,7 +158,7 @@ def small(recorder):
         DELETE FROM things WHERE id % 3 = 0;
         UPDATE things SET name = name || '.' || n;
         """)
-    recorder.run(["sqlite3", ":memory:"], "sqlite3", stdin=script)
+    recorder.run(["sqlite3", ":memory:"], True, stdin=script)
 
 
 # ---- recording and replaying ----------------------------------------------------------------------
