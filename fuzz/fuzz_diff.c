@@ -122,6 +122,17 @@ static const struct model_object *object_of(const struct twins *t, unsigned slot
 	return &t->w.model.object[slot + twin * HALF];
 }
 
+/* Both have served it, or both have not; what a step has written tells whether it was this one. */
+static bool is_alike(const struct twins *t, unsigned slot)
+{
+	const struct model_object *a = object_of(t, slot, 0);
+	const struct model_object *b = object_of(t, slot, 1);
+
+	if (a->ptr == NULL || b->ptr == NULL)
+		return a->ptr == b->ptr;
+	return a->size == b->size && a->fill == b->fill;
+}
+
 static void compare_contents(const struct model_object *a, const struct model_object *b)
 {
 	if (a->size <= MODEL_WHOLE && memcmp(a->ptr, b->ptr, a->size) != 0)
@@ -133,7 +144,7 @@ static void compare(struct twins *t, unsigned slot)
 	const struct model_object *a = object_of(t, slot, 0);
 	const struct model_object *b = object_of(t, slot, 1);
 
-	if ((a->ptr != NULL) != (b->ptr != NULL))
+	if (!is_alike(t, slot))
 		broken("T1 what one serves the other serves");
 	if (a->ptr == NULL)
 		return;
@@ -188,10 +199,7 @@ static void compare_all(struct twins *t)
 /* Where one of them has a reason to refuse, both go on without the object. */
 static void reconcile(struct twins *t, unsigned slot)
 {
-	const struct model_object *a = object_of(t, slot, 0);
-	const struct model_object *b = object_of(t, slot, 1);
-
-	if ((a->ptr != NULL) == (b->ptr != NULL) && (a->ptr == NULL || a->size == b->size))
+	if (is_alike(t, slot))
 		return;
 	SAY("only one has served it\n");
 	ways_free(&t->w, slot, t->w.thread);
