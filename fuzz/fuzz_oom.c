@@ -28,9 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* How much the OS has, in so many parts of what an undisturbed run takes. */
 #define NPARTS 12
 
-/* What a request may take beside a block: chunks of metadata, and the first leaf of the pagemap. */
-#define BESIDE ((size_t)384 << 10)
+/* What a request may take beside a block: metadata; the pagemap's first leaf; bins for best fit. */
+#define BESIDE ((size_t)128 << 10)
 #define LEAF ((size_t)2 << 20)
+#define BINS (2 * sizeof(struct ma_fit_bins))
 
 /* What refuses. */
 struct way {
@@ -83,32 +84,50 @@ static bool is_served(const struct world *w, const struct seq_op *op)
 	return o->ptr != NULL && o->size == op->size;
 }
 
+/* The instance that has refused; what is not moved stays where it is. */
+static unsigned inst_of(const struct world *w, const struct seq_op *op)
+{
+	const struct model_object *o = &w->model.object[steps_slot(op, 0)];
+
+	return o->ptr != NULL ? o->owner : w->inst;
+}
+
 /* More than enough for a request, whatever else must be made for it. */
 static size_t enough_for(const struct world *w, const struct seq_op *op)
 {
+	const struct ma_pool *pool = &w->instance[inst_of(w, op)].pool;
 	size_t page = steps_page(w);
 	size_t align = ma_max(op->align, page);
-	size_t leaf = atomic_load(&w->pagemap.leaves) == NULL ? LEAF + 4 * page : 0;
+	size_t once = atomic_load(&w->pagemap.leaves) == NULL ? LEAF + 4 * page : 0;
+
+	if (pool->config.fit == MA_FIT_BEST && pool->fit.bins == NULL)
+		once += BINS;
 
 	return 5 * (ma_min(op->size, 65536) + ma_min(align, 65536)) + op->size + op->size / 16 +
-	       2 * align + 16 * page + BESIDE + leaf;
+	       2 * align + 16 * page + BESIDE + once;
 }
 
 static bool is_claimed(const struct world *w, const struct seq_op *op)
 {
 	size_t most = (size_t)64 << 20;
 
-	return w->config[w->inst].pool.limit == 0 && op->size < most && op->align < most;
+	return w->config[inst_of(w, op)].pool.limit == 0 && op->size < most && op->align < most;
 }
 
-/* Where only what the OS has decides, more than enough suffices. */
+/* Where only what the OS has decides, more than enough suffices, and all that is free goes back. */
 static void check_left(const struct run *r, const struct seq_op *op)
 {
+	const struct world *w = &r->w;
+	unsigned inst = inst_of(w, op);
 	size_t has = r->start + r->way.least;
 	size_t left = has > os_fake_mapped() ? has - os_fake_mapped() : 0;
 
-	if (r->way.least > 0 && is_claimed(&r->w, op) && left >= enough_for(&r->w, op))
+	if (r->way.least == 0 || !is_claimed(w, op))
+		return;
+	if (left >= enough_for(w, op))
 		broken("O1 a request is refused only when the OS has too little left");
+	if (w->heap[inst][w->thread] != NULL && w->instance[inst].pool.counts.dirty > 0)
+		broken("O5 a request is refused after what is free was given back");
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */

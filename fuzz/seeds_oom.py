@@ -41,6 +41,12 @@ def growing():
     return cat(malloc(i, 60000) for i in range(40))
 
 
+def every_class():
+    """Slabs of each class, with traces: more metadata than memory."""
+    return cat(malloc(i, 8 + 16 * i) for i in range(64)) + cat(
+        malloc(64 + i, (1 << 10 + i // 8) + (i % 8 << 7 + i // 8) - 8) for i in range(40))
+
+
 PARTS = {'small': small, 'large': large, 'direct': direct, 'threads': threads}
 SEEDS = {name: rounds(MAP, 0) + part() for name, part in PARTS.items()}
 SEEDS.update({f'{name}-{word}': rounds(MAP | GUARD, i, header(seed=bits)) + part()
@@ -51,6 +57,7 @@ SEEDS.update({
     'growing-first-of-16k': rounds(0, 1, header(best=1, first=2)) + growing(),
     'many-descriptors': rounds(MAP, 0, header(first=3)) + run(0, 65, 4000) + run(65, 65, 33000) +
         run_free(65, 65, 0x55) + do(GIVE) + run(130, 65, 9000),
+    'every-class-traced': rounds(0, 0, header(seed=0x80)) + every_class(),
     'no-unmap': rounds(UNMAP) + large() + do(GIVE) + direct() + do(GIVE),
     'no-resize': rounds(RESIZE) + direct() + large() + do(GIVE),
     'no-move': rounds(MOVE, 0) + direct(),
