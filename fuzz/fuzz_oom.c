@@ -38,7 +38,7 @@ struct way {
 	unsigned kinds; /* of calls */
 	size_t at;      /* the call that is refused, 1 is the first; 0: none */
 	bool from;      /* and all behind it */
-	size_t least; /* bytes that the OS has beside what it has given at the beginning; 0: plenty */
+	size_t least;   /* bytes that the OS has, beside those of the beginning; 0: plenty */
 };
 
 /* What an undisturbed run tells. */
