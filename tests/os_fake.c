@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef MA_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
 #include "os.h"
 #include "os_fake.h"
 
@@ -107,6 +111,17 @@ static bool is_zero(const char *page)
 	return any == 0;
 }
 
+/* What an OS hands out is defined, whatever a program had written there: gaps of structures, too. */
+static void define(size_t start, size_t size)
+{
+#ifdef MA_VALGRIND
+	(void)VALGRIND_MAKE_MEM_DEFINED(fake.arena + start, size);
+#else
+	(void)start;
+	(void)size;
+#endif
+}
+
 /* Few pages stay physical and are zeroed: that costs less than to fault them in again. */
 static void zero(size_t start, size_t size)
 {
@@ -125,6 +140,7 @@ static void clear(size_t start, size_t size)
 {
 	size_t end = start + size;
 
+	define(start, size);
 	if (!fake.fast || size > 16 * AT_ONCE) {
 		discard(start, size);
 		return;
