@@ -80,6 +80,7 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 	if (ma_slot_phase(state) != MA_SLOT_FREE && !was_handed_out(slab, idx))
 		return "S2 slots in use were handed out";
 	broken = check_contents(slab, idx, state);
+	atomic_thread_fence(memory_order_acquire);
 	if (broken != NULL && ma_slab_load(slab, idx) == state)
 		return broken;
 	if (ma_slot_phase(state) == MA_SLOT_FREE)

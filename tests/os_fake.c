@@ -111,7 +111,7 @@ static bool is_zero(const char *page)
 	return any == 0;
 }
 
-/* What an OS hands out is defined, whatever a program had written there: gaps of structures, too. */
+/* What an OS hands out is defined, whatever was written there before: gaps of structures, too. */
 static void define(size_t start, size_t size)
 {
 #ifdef MA_VALGRIND
