@@ -7,6 +7,9 @@
 /* The slots of one class at hand are one in so many of the bytes that may wait. */
 #define STOCK_FACTOR 32
 
+/* Bytes between objects: memcheck takes what is nearer for a part of the object beside. */
+#define REDZONE_WATCHED ((size_t)16)
+
 /* Slots that wait at least where a memory checker looks on. */
 #define QUARANTINE_WATCHED ((size_t)4096)
 
@@ -72,6 +75,7 @@ static void be_watched(struct ma_instance_config *config)
 	config->watched = true;
 	config->sample = 0;
 	config->slab.guarded = false;
+	config->slab.redzone = ma_max(config->slab.redzone, REDZONE_WATCHED);
 	config->guard_large = false;
 	config->wait_sealed = false;
 	config->quarantine.cap = ma_max(config->quarantine.cap, QUARANTINE_WATCHED);

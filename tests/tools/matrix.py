@@ -26,7 +26,7 @@ LIB = HERE.parent.parent / "lib"
 SECONDS_MAX = 120
 SIZES = {"heap": "21", "pool": "21", "large": "300,000"}
 PLACES = list(SIZES)
-WHERE = {"states": ["all"], "use-after-destroy": ["pool"]}
+WHERE = {"states": ["all"], "second-life": ["heap", "pool"], "use-after-destroy": ["pool"]}
 CONTROLS = ["right", "keep", "hand-over"]
 STATES = "states"  # not of misuse.c
 KNOW_BYTES = ["memcheck", "address", "memory"]
@@ -41,6 +41,8 @@ MEMCHECK = {
     "over-read": r"Invalid read of size 1\n(.*\n)+?.* is 0 bytes after a block of size SIZE OWN" + MADE,
     "use-after-free": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd" + TAKEN
                       + r"(.*\n)+?.*Block was alloc'd at" + MADE,
+    "second-life": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd" + TAKEN
+                   + r"(.*\n)+?.*Block was alloc'd at" + MADE,
     "write-after-free": r"Invalid write of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd" + TAKEN,
     "use-after-resize": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd",
     "use-after-destroy": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd",
@@ -161,7 +163,7 @@ def cells(made, only):
                 continue
             for place in WHERE.get(kind, PLACES):
                 whole = f"{program.name} {kind} {place}"
-                if not only or any(word in whole for word in only):
+                if not only or any(all(part in whole for part in word.split()) for word in only):
                     yield program, kind, place
 
 

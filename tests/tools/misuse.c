@@ -140,6 +140,23 @@ static void use_after_free(void)
 		puts("77");
 }
 
+static __attribute__((noinline)) char *make_other(void)
+{
+	return pool != NULL ? memalloc_pool_malloc(pool, size) : custom_malloc(size);
+}
+
+/* What is told is told of the last object in a place, although others were there before. */
+static void second_life(void)
+{
+	char *ptr;
+
+	for (int i = 0; i < 1000; i++)
+		take_back(make_other());
+	ptr = make();
+	take_back(ptr);
+	sink = ptr[3];
+}
+
 static void write_after_free(void)
 {
 	char *ptr = make();
@@ -256,6 +273,7 @@ static const struct {
 	{"overflow", overflow},
 	{"over-read", over_read},
 	{"use-after-free", use_after_free},
+	{"second-life", second_life},
 	{"write-after-free", write_after_free},
 	{"use-after-resize", use_after_resize},
 	{"uninitialised", uninitialised},
