@@ -55,6 +55,9 @@ SEEDS.update({
     'aligned-every': differ(2 | OTHER_FIT) + of_heap('aligned-every'),
     'realloc-growth': differ(2) + of_heap('realloc-growth'),
     'realloc-shrink': differ(2 | OTHER_FIT) + of_heap('realloc-shrink'),
+    # A sampled object always moves, even to its own size: at the limit only the other one is resized.
+    'sampled-stays-at-limit': ['config 00 34 2e dc'] + run_aligned(1, 59, 15, 13838) +
+        cat(resize(0, 9728) for _ in range(40)),
     'calloc-recycled': differ(3) + of_heap('calloc-recycled'),
 })
 

@@ -10,6 +10,7 @@
 #include <valgrind/memcheck.h>
 #endif
 
+#include "annotate.h"
 #include "os.h"
 #include "os_fake.h"
 
@@ -116,10 +117,8 @@ static void define(size_t start, size_t size)
 {
 #ifdef MA_VALGRIND
 	(void)VALGRIND_MAKE_MEM_DEFINED(fake.arena + start, size);
-#else
-	(void)start;
-	(void)size;
 #endif
+	ma_annotate_written(fake.arena + start, size);
 }
 
 /* Few pages stay physical and are zeroed: that costs less than to fault them in again. */
