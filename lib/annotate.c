@@ -46,12 +46,6 @@ static void find_sanitizers(void)
 
 #ifdef MA_VALGRIND
 
-static void watch(void *ptr, size_t size)
-{
-	VALGRIND_HG_ENABLE_CHECKING(ptr, size);
-	ma_annotate_drd_watch(ptr, size);
-}
-
 void ma_annotate_private(void *ptr, size_t size)
 {
 	if (ma_likely(!ma_tools.races))
@@ -62,7 +56,7 @@ void ma_annotate_private(void *ptr, size_t size)
 
 #else
 
-static void watch(void *ptr, size_t size)
+void ma_annotate_drd_new(const void *ptr, size_t size)
 {
 	(void)ptr;
 	(void)size;
@@ -89,7 +83,7 @@ void ma_annotate_opened(const struct ma_annotated *o)
 		__asan_unpoison_memory_region(o->ptr, o->size);
 	}
 	if (ma_tools.races)
-		watch(o->ptr, o->size);
+		ma_annotate_drd_new(o->ptr, o->size);
 	if (ma_tools.msan && o->zero)
 		__msan_unpoison(o->ptr, o->size);
 	else if (ma_tools.msan)

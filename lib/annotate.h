@@ -110,11 +110,11 @@ void ma_annotate_written(void *ptr, size_t size);
 /** ma_annotate_close() - and nobody may use it. */
 void ma_annotate_close(void *ptr, size_t size);
 
-#ifdef MA_VALGRIND
-
 /* The part for DRD, whose header cannot stand beside Helgrind's: both have the same names. */
-void ma_annotate_drd_watch(const void *ptr, size_t size);
+void ma_annotate_drd_new(const void *ptr, size_t size);
 void ma_annotate_drd_ignore(const void *ptr, size_t size);
+
+#ifdef MA_VALGRIND
 
 /* Bytes beside an object of a mempool that are no object's; a slot has a canary there. */
 #define MA_ANNOTATE_BESIDE 8

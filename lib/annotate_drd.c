@@ -5,9 +5,9 @@
 
 #include <valgrind/drd.h>
 
-void ma_annotate_drd_watch(const void *ptr, size_t size)
+/* Nobody has touched it so far; and it is watched. */
+void ma_annotate_drd_new(const void *ptr, size_t size)
 {
-	VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_FINISH_SUPPRESSION, ptr, size, 0, 0, 0);
 	VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_CLEAN_MEMORY, ptr, size, 0, 0, 0);
 }
 

@@ -83,10 +83,27 @@ static void keep(void)
 	kept = ptr;
 }
 
+/* So many objects, and a place is used again before as many others were. */
+static int many(void)
+{
+	return size > SIZE ? 40 : 6000;
+}
+
+static char *theirs[300];
+
 static void *work(void *unused)
 {
 	(void)unused;
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 300; i++) {
+		memset(theirs[i], i, size);
+		take_back(theirs[i]);
+	}
+	return NULL;
+}
+
+static void live(int n)
+{
+	for (int i = 0; i < n; i++) {
 		char *ptr = make();
 
 		memset(ptr, i, size);
@@ -94,20 +111,20 @@ static void *work(void *unused)
 			abort();
 		take_back(ptr);
 	}
-	return NULL;
 }
 
-/* What one thread frees another one gets. */
+/* What one thread writes and frees another one gets, and nothing but the allocator is between. */
 static void hand_over(void)
 {
-	pthread_t thread[2];
+	pthread_t thread;
 
-	for (int i = 0; i < 2; i++)
-		if (pthread_create(&thread[i], NULL, work, NULL) != 0)
-			abort();
-	(void)work(NULL);
-	for (int i = 0; i < 2; i++)
-		(void)pthread_join(thread[i], NULL);
+	for (int i = 0; i < 300; i++)
+		theirs[i] = make();
+	if (pthread_create(&thread, NULL, work, NULL) != 0)
+		abort();
+	live(many());
+	(void)pthread_join(thread, NULL);
+	live(many());
 }
 
 /* ---- what is wrong --------------------------------------------------------------------------- */
@@ -234,6 +251,7 @@ static void race(void)
 {
 	pthread_t thread;
 
+	live(many());
 	shared = make();
 	if (pthread_create(&thread, NULL, other, NULL) != 0)
 		abort();

@@ -56,10 +56,7 @@ REMOVALS = [
     Removal("room between objects", "lib/instance.c",
             "\tconfig->slab.redzone = ma_max(config->slab.redzone, REDZONE_WATCHED);\n", "memcheck second-life"),
     # ---- Helgrind and DRD ----
-    Removal("Helgrind: an object is watched", ANNOTATE, "VALGRIND_HG_ENABLE_CHECKING(ptr, size);", "helgrind race", "(void)ptr;"),
     Removal("Helgrind: our own affair", ANNOTATE, "VALGRIND_HG_DISABLE_CHECKING(ptr, size);", "helgrind hand-over", "(void)ptr;"),
-    Removal("DRD: an object is watched", DRD,
-            "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_FINISH_SUPPRESSION, ptr, size, 0, 0, 0);", "drd race", "(void)ptr;"),
     Removal("DRD: an object is new", DRD, "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_CLEAN_MEMORY, ptr, size, 0, 0, 0);",
             "drd hand-over", "(void)ptr;"),
     Removal("DRD: our own affair", DRD,
