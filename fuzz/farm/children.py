@@ -104,6 +104,7 @@ class Children:
         if self.keeper is not None:
             self.keeper.stdin.close()
             self.keeper.wait()
+            self.keeper = None
 
 
 def end_group(child, patience=PATIENCE):

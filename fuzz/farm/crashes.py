@@ -40,7 +40,7 @@ class Triage(threading.Thread):
             while not self.ending.is_set():
                 if not self.look_once():
                     self.ending.wait(0.5)
-        except OSError as error:
+        except Exception as error:  # the main thread tells of it, and ends
             self.trouble = error
 
     def waiting(self):

@@ -1,10 +1,6 @@
 """The programs that fuzz: which are there, their command lines, and what they tell while they run."""
 
-import pathlib
 import shutil
-import sys
-
-sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import run
 
@@ -118,7 +114,7 @@ def told(lane, store, log):
         found = said.statistics((afl_folder(lane, store) / "fuzzer_stats").read_text())
     except OSError:
         return {}
-    return {"executions": found.get("execs_done", 0), "edges": found.get("edges_found", 0),
+    return {"executions": found.get("execs_done", 0), "coverage": found.get("edges_found", 0),
             "features": found.get("corpus_count", found.get("paths_total", 0))}
 
 
