@@ -12,15 +12,15 @@ WALL = re.compile(r"\btime: (\d+)s")
 REPORTS = [
     re.compile(r"^fuzz: (?P<oracle>[^:\n]+): (?P<rule>.+)$", re.M),
     re.compile(r"^memalloc: (?P<oracle>bug in memalloc itself): (?P<rule>.+)$", re.M),
-    re.compile(r"^memalloc: (?P<oracle>[a-z][a-z -]*[a-z])(?P<rule>.*)$", re.M),
+    re.compile(r"^memalloc: (?P<oracle>[a-z][a-z -]*[a-z]): (?P<rule>.*)$", re.M),
     re.compile(r"^\S+:\d+:\d+: (?P<oracle>runtime error): (?P<rule>.+)$", re.M),
     re.compile(r"^SUMMARY: \w+Sanitizer: (?P<oracle>[\w-]+)(?P<rule>)", re.M),
-    re.compile(r"^SUMMARY: libFuzzer: (?P<oracle>[\w -]+?)(?P<rule>)$", re.M),
+    re.compile(r"^SUMMARY: libFuzzer: (?P<oracle>[\w-]+(?: \w+)*)(?P<rule>)", re.M),
     re.compile(r"^replay: (?P<oracle>takes too long)(?P<rule>)$", re.M),
 ]
 
-FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (?P<function>\S+) (?P<path>\S*?/?(?:lib|fuzz)/[^\s:]+\.[ch])"
-                   r"(?::\d+)*\s*$", re.M)
+FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (?P<function>\S+) "
+                   r"(?P<path>(?:\S*/)?(?:lib|fuzz)/[^\s:]+\.[ch])(?::\d+)*\s*$", re.M)
 REPORTERS = re.compile(r"^(fail|model_fail|ma_report\w*|ma_panic\w*|ma_os_abort\w*|ma_bug\w*)$"
                        r"|^__|^LLVMFuzzer")
 ENGINE = re.compile(r"compiler-rt/|/usr/|libfuzzer", re.I)
@@ -80,7 +80,7 @@ def site(text):
     """The first frame of ours that does not only report: file and function; empty without any."""
     for frame in FRAME.finditer(text):
         if not REPORTERS.search(frame["function"]) and not ENGINE.search(frame["path"]):
-            path = re.search(r"(?:lib|fuzz)/(?!.*/(?:lib|fuzz)/).*", frame["path"]).group()
+            path = re.search(r".*(?:^|/)((?:lib|fuzz)/.*)", frame["path"]).group(1)
             return f"{path} {frame['function']}"
     return ""
 

@@ -10,6 +10,7 @@ DAY = 24 * 3600      # between merges
 SHORT = 5            # a turn that ends sooner, and in which nothing was told, has failed
 REST_MAX = 3600
 DRAIN = 600
+BACKLOG_MAX = 200    # failures of a target that were not looked at; it waits until there are fewer
 
 
 class Turn:
@@ -52,11 +53,15 @@ class Farm:
         order += [name for name in known if name not in order]
         busy = {turn.lane.name() for turn in self.running}
         for name in order:
-            if name not in busy and self.rest.get(name, 0) <= time.monotonic():
+            if (name not in busy and self.rest.get(name, 0) <= time.monotonic()
+                    and self.backlog(known[name].target) < BACKLOG_MAX):
                 order.remove(name)
                 order.append(name)
                 return known[name]
         return None
+
+    def backlog(self, target):
+        return corpora.count(self.state.folder("failed", target))
 
     def is_merge_due(self, lane):
         merged = self.status["targets"][lane.target]["merged"]
