@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What fuzz/continuous reads and keeps, without any engine: status lines, reports, the state, the page."""
+"""What fuzz/continuous reads and keeps, without any engine: reports, the state, the page."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
-from farm import children, corpora, page, said, store
+from farm import children, corpora, crashes, page, said, store
 
 FORKED = """INFO: -fork=1: fuzzing in separate process(s)
 #14357: cov: 0 ft: 0 corp: 0 exec/s 0 oom/timeout/crash: 0/0/0 time: 0s job: 1 dft_time: 0
@@ -44,8 +44,8 @@ REPORTS = [
      ("world", "W4 slabs hold N objects", "fuzz/world.c look")),
     ("memalloc: bug in memalloc itself: ../lib/slab.c:172: fresh < nslots\n", -6,
      ("bug in memalloc itself", "../lib/slab.c: fresh < nslots", "")),
-    ("memalloc: bad size, ignored\nmemalloc: double free: 0x7f12 was freed\nmemalloc:   at 0x12\n", -6,
-     ("double free", "0x was freed", "")),
+    ("memalloc: bad size, ignored\nmemalloc: double free: 0x7f12 was freed\nmemalloc:   at 0x1\n",
+     -6, ("double free", "0x was freed", "")),
     (IN_LIB + SUMMARY, 1, ("heap-use-after-free", "", "lib/pool.c ma_pool_alloc")),
     ("../lib/fit.c:9:14: runtime error: shift exponent 70 is too large\n", 1,
      ("runtime error", "shift exponent N is too large", "")),
@@ -84,7 +84,16 @@ def test_same_and_different():
     assert digest() == digest(number=6)
     assert len({digest(), digest("fuzz: world: W5 wrong"), digest("fuzz: model: W4 wrong"),
                 digest(function="list")}) == 4
-    assert said.word("Heap use, after FREE!") == "heap-use-after-free" and said.word("") == "unknown"
+    assert said.word("Heap use, after FREE!") == "heap-use-after-free"
+    assert said.word("") == "unknown"
+
+
+def test_shortened():
+    def fails(data):
+        return b"a" in data and b"z" in data
+    assert crashes.shortened(b"11a2222z33333333333333333", fails) == b"az"
+    assert crashes.shortened(b"az", fails) == b"az" and crashes.shortened(b"", fails) == b""
+    assert crashes.shortened(b"12345", lambda data: False) == b"12345"
 
 
 def test_store(top):

@@ -25,12 +25,15 @@ PATIENCE = 5
 def marked(mark):
     """Processes whose mark is @mark, or begins with it when it ends with a colon."""
     wanted, found = f"{MARK}={mark}".encode(), []
+
+    def is_wanted(word):
+        return word == wanted or (mark.endswith(":") and word.startswith(wanted))
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it is gone, or not ours
-        if any(word == wanted or (mark.endswith(":") and word.startswith(wanted)) for word in words):
+        if any(map(is_wanted, words)):
             found.append(int(path.name))
     return [pid for pid in found if pid != os.getpid()]
 
@@ -85,7 +88,7 @@ class Children:
                                     env=self.environment(**environment))
 
     def output(self, command, seconds, **environment):
-        """Run a program to its end; Return: what it said, and its code, None if it took too long."""
+        """Run a program to its end; what it said, and its code, None if it took too long."""
         child = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                  errors="replace", start_new_session=True,

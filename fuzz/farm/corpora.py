@@ -1,7 +1,8 @@
 """What one engine finds goes to the other; merges.
 
-libFuzzer reads and writes STATE/corpus/TARGET. AFL++'s main process reads that folder, too (-F); what AFL++
-finds is copied to it here, under its hash, once. A merge makes a smaller folder that takes its place at once.
+libFuzzer reads and writes STATE/corpus/TARGET. AFL++'s main process reads that folder, too (-F);
+what AFL++ finds is copied to it here, under its hash, once. A merge makes a smaller folder, and the
+two change places in one step.
 """
 
 import ctypes
@@ -48,9 +49,10 @@ def copy_fresh(paths, folder, known):
 def exchange(state, target):
     """Give AFL++'s finds to libFuzzer, and its failures to whoever looks at them."""
     folder = state.folder("afl", target)
-    finds = copy_fresh(queue(folder), state.folder("corpus", target), state.known(f"{target}-queue"))
-    copy_fresh(failures(folder), state.folder("failed", target), state.known(f"{target}-failures"))
-    return finds
+    corpus, failed = state.folder("corpus", target), state.folder("failed", target)
+    ncopied = copy_fresh(queue(folder), corpus, state.known(f"{target}-queue"))
+    copy_fresh(failures(folder), failed, state.known(f"{target}-failures"))
+    return ncopied
 
 
 def count(folder):

@@ -1,7 +1,9 @@
 """What failed: told apart, minimised, listed.
 
-Each input is run once more by itself. What it is told by and where (said.Signature) makes the name of its folder,
-STATE/crashes/TARGET-ORACLE-HASH; of those with the same one the first is minimised, and some of the others are kept.
+Each input is run once more by itself. What it is told by and where (said.Signature) makes the name
+of its folder, STATE/crashes/TARGET-ORACLE-HASH; of those with the same one the first is minimised,
+and some of the others are kept. When an engine's way to minimise ends at another failure, that one
+is looked at, too, and parts of the first are left out one by one, as long as it fails alike.
 
     input        as it was found          report.txt   what the program said of it
     minimised    smaller, fails alike     listing.txt  as text, by fuzz/seq
@@ -24,6 +26,21 @@ from . import said
 
 RUN_SECONDS = 90
 ALSO_MAX = 10
+
+
+def shortened(data, fails):
+    """Without the parts, ever smaller ones, without which @fails(data) is still true."""
+    size = len(data) // 2
+    while size > 0:
+        start = 0
+        while start < len(data):
+            less = data[:start] + data[start + size:]
+            if less and fails(less):
+                data = less
+            else:
+                start += size
+        size //= 2
+    return data
 
 
 class Triage(threading.Thread):
@@ -107,9 +124,9 @@ class Triage(threading.Thread):
         fresh.mkdir(parents=True)
         shutil.copyfile(path, fresh / "input")
         (fresh / "report.txt").write_text(report)
-        smallest = fresh / "input"
-        if signature.oracle != "not again" and self.minimise(fresh, program, signature):
-            smallest = fresh / "minimised"
+        fails = signature.oracle != "not again"
+        is_smaller = fails and self.minimise(fresh, program, signature, path.parent)
+        smallest = fresh / ("minimised" if is_smaller else "input")
         if self.ending.is_set():
             return
         target, now = path.parent.name, time.time()
@@ -120,8 +137,11 @@ class Triage(threading.Thread):
         os.rename(fresh, folder)
         self.fresh.append((folder, facts))
 
-    def minimise(self, folder, program, signature):
-        """Write a smaller input that fails alike; Return: whether there is one."""
+    def minimise(self, folder, program, signature, failed):
+        """Write a smaller input that fails alike; Return: whether there is one.
+
+        What fails in another way is put into the folder @failed.
+        """
         smaller, whole = folder / "minimised", folder / "input"
         if self.arguments(program):
             command = [program, *run.LIMITS, "-minimize_crash=1",
@@ -132,12 +152,30 @@ class Triage(threading.Thread):
                              AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1")
         if not smaller.exists() or self.ending.is_set():
             return False
-        report, code = self.children.output([program, *self.arguments(program), smaller],
+        if self.fails_alike(smaller, program, signature):
+            return True
+        data = smaller.read_bytes()
+        (failed / f"crash-{store.digest(data)}").write_bytes(data)
+        return self.shorten(whole, smaller, program, signature)
+
+    def fails_alike(self, path, program, signature):
+        report, code = self.children.output([program, *self.arguments(program), path],
                                             RUN_SECONDS, **self.sandbox())
-        if code == 0 or said.signature(report, code) != signature:
-            smaller.rename(folder / "another-failure")
-            return False
-        return True
+        return code != 0 and said.signature(report, code) == signature
+
+    def shorten(self, whole, smaller, program, signature):
+        """Leave out what is not needed, as long as there is time; Return: whether there was any."""
+        limit = time.monotonic() + self.seconds
+
+        def fails(data):
+            if self.ending.is_set() or time.monotonic() > limit:
+                return False
+            smaller.write_bytes(data)
+            return self.fails_alike(smaller, program, signature)
+        before = whole.read_bytes()
+        after = shortened(before, fails)
+        smaller.write_bytes(after)
+        return len(after) < len(before)
 
     def list(self, folder, path, target):
         """As text and as a program, where the bytes are operations."""

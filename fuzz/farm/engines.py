@@ -1,4 +1,4 @@
-"""The programs that fuzz: which are there, their command lines, and what they tell while they run."""
+"""The programs that fuzz: which are there, their command lines, what they tell as they run."""
 
 import shutil
 

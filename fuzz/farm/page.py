@@ -1,4 +1,7 @@
-"""The status page: one file of HTML that is XML, too, needs nothing else, and can be read without seeing it."""
+"""The status page: one file of HTML, which is XML, too.
+
+It needs nothing else, and tells all that it shows in words, too.
+"""
 
 import time
 from xml.sax.saxutils import escape, quoteattr
@@ -36,7 +39,7 @@ def age(seconds):
         return "never"
     for unit, size in ("d", 86400), ("h", 3600), ("min", 60):
         if seconds >= size:
-            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+            return f"{seconds / size:.{1 if seconds < 10 * size else 0}f} {unit}"
     return f"{max(0, seconds):.0f} s"
 
 
@@ -93,12 +96,13 @@ def table(caption, heads, rows):
     """@rows are lists of cells that are escaped already; the first one is a head."""
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(row[1:])}</tr>\n' for row in rows)
-    return (f'<div class="wide"><table><caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>{body}</tbody></table></div>\n")
+    return (f'<div class="wide"><table><caption>{caption}</caption>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n")
 
 
 def cell(value, kind=""):
-    return f'<td class="{kind}">{escape(str(value))}</td>' if kind else f"<td>{escape(str(value))}</td>"
+    kind = f' class="{kind}"' if kind else ""
+    return f"<td{kind}>{escape(str(value))}</td>"
 
 
 def targets_table(lines):
@@ -119,7 +123,8 @@ def failures_table(failures):
              cell(f'{one["oracle"]}: {one["rule"]}' if one["rule"] else one["oracle"], "words"),
              cell(one["site"] or "unknown", "words"), cell(one["smallest"]), cell(one["count"]),
              cell(when(one["first"]))] for one in failures]
-    return table("The youngest first.", ["folder", "what", "where", "bytes", "times", "first"], rows)
+    heads = ["folder", "what", "where", "bytes", "times", "first"]
+    return table("The youngest first.", heads, rows)
 
 
 def key(used):

@@ -1,4 +1,4 @@
-"""What engines and failing programs print, as values: status lines, AFL++'s fuzzer_stats, reports."""
+"""What engines and failing programs print, as values: status lines, statistics, reports."""
 
 import hashlib
 import re

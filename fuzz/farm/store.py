@@ -1,4 +1,4 @@
-"""The state on disk. Whatever is replaced is replaced whole, so that an end at any time loses nothing.
+"""The state on disk. What is replaced is replaced whole: an end at any time loses nothing.
 
     STATE/lock                  held by the one that runs
     STATE/status.json           what is known of each target

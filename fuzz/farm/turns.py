@@ -1,4 +1,4 @@
-"""Who runs when: a lane for each engine on each target, which have turns on as many cores as there are."""
+"""Who runs when: each engine on each target has a lane, and lanes have turns on the cores."""
 
 import signal
 import time
@@ -7,7 +7,6 @@ from . import children, corpora, crashes, engines, page, store
 
 GRACE = 60           # seconds that an engine may need to end after its turn
 DAY = 24 * 3600      # between merges
-SHORT = 5            # a turn that ends sooner, and in which nothing was told, has failed
 REST_MAX = 3600
 DRAIN = 600
 BACKLOG_MAX = 200    # failures of a target that were not looked at; it waits until there are fewer
@@ -30,7 +29,8 @@ class Farm:
     """@lanes in the order of their turns; @options as the command line has them."""
 
     def __init__(self, state, kids, lanes, tool, options, notes):
-        self.state, self.kids, self.lanes, self.options, self.notes = state, kids, lanes, options, notes
+        self.state, self.kids, self.lanes = state, kids, lanes
+        self.options, self.notes = options, notes
         self.targets = sorted({lane.target for lane in lanes})
         self.status = state.load()
         self.status.setdefault("targets", {})
@@ -116,7 +116,7 @@ class Farm:
         code, name = turn.child.returncode, turn.lane.name()
         if turn.fresh is not None:
             self.finish_merge(turn, code)
-        elif not turn.heard and not self.ending and turn.elapsed() < turn.deadline - turn.began - GRACE:
+        elif not turn.heard and not self.ending and time.monotonic() < turn.deadline - GRACE:
             self.failed[name] = self.failed.get(name, 0) + 1
             rest = min(REST_MAX, 15 * 2 ** self.failed[name])
             self.rest[name] = time.monotonic() + rest
@@ -124,9 +124,14 @@ class Farm:
                      f"{engines.complaint(turn.log)}")
         else:
             self.failed.pop(name, None)
-        corpora.exchange(self.state, turn.lane.target)
+        self.exchange(turn.lane.target)
         if self.left is not None:
             self.left -= 1
+
+    def exchange(self, target):
+        """Not while the corpus is merged: what came to it meanwhile would be lost."""
+        if not any(turn.fresh for turn in self.running if turn.lane.target == target):
+            corpora.exchange(self.state, target)
 
     def finish_merge(self, turn, code):
         target = turn.lane.target
@@ -151,7 +156,8 @@ class Farm:
         known = [one[engine] for engine in engines.NAMES if engine in one]
         running = [turn for turn in self.running if turn.lane.target == target]
         find = one.get("find")
-        return {"running": ", ".join("merge" if turn.fresh else turn.lane.engine for turn in running),
+        doing = ["merge" if turn.fresh else turn.lane.engine for turn in running]
+        return {"running": ", ".join(doing),
                 "rate": " + ".join(str(each.get("rate", 0)) for each in known) or "0",
                 "coverage": " + ".join(str(each["coverage"]) for each in known) or "0",
                 "corpus": corpora.count(self.state.folder("corpus", target)),
@@ -162,9 +168,8 @@ class Farm:
         """One line for each target; the same on the page, and on disk."""
         for turn in self.running:
             self.hear(turn)
-        for target in {turn.lane.target for turn in self.running if not turn.fresh}:
-            if not any(turn.fresh for turn in self.running if turn.lane.target == target):
-                corpora.exchange(self.state, target)
+        for target in {turn.lane.target for turn in self.running}:
+            self.exchange(target)
         failures, lines, histories, now = crashes.known(self.state), {}, {}, time.time()
         for target in self.targets:
             one = lines[target] = self.line(target, failures)
