@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """fuzz/continuous on a target with two bugs: it finds both, and whatever ends it, nothing is left.
 
-Exit code 77, which meson takes for skipped, without a clang that has libFuzzer.
+test_continuous.py TOY
+
+TOY is its source. Exit code 77, which meson takes for skipped, without a clang that has libFuzzer.
 """
 
 import json
@@ -37,7 +39,7 @@ BAD = [
 def compiled(compiler, folder):
     """Build the toy with an engine; whether that can be done here."""
     (folder / "fuzz").mkdir(parents=True)
-    ran = subprocess.run([compiler, "-g", "-O1", "-fsanitize=fuzzer", HERE / "farm" / "toy.c",
+    ran = subprocess.run([compiler, "-g", "-O1", "-fsanitize=fuzzer", sys.argv[1],
                           "-o", folder / "fuzz" / "fuzz_toy"], capture_output=True)
     return ran.returncode == 0
 
