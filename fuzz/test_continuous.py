@@ -134,6 +134,8 @@ def test_killed(lab):
     one.communicate()
     wait(lambda: not lab.running())
     assert json.loads((lab.state.path / "status.json").read_text())["targets"]["toy"]
+    code, said = lab.run("--minutes", "0.03", "--engines", "libfuzzer", "--turn", "99", seconds=20)
+    assert code == 0 and "toy" in said and not lab.running(), said
 
 
 def test_both_engines(lab):

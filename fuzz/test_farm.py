@@ -173,6 +173,43 @@ def test_corpora(top):
     assert [path.name for path in corpus.iterdir()] == ["one"]
 
 
+class Asked:
+    """Instead of children.Children: what was asked for."""
+
+    def output(self, command, seconds, **environment):
+        return " ".join(map(str, command)), 0
+
+
+def test_failures(top):
+    """What is not written yet waits; what does not fail alone is kept; operations are listed."""
+    state = store.Store(top)
+    for folder in "failed/heap", "failed/options", "crashes", "known":
+        (top / folder).mkdir(parents=True)
+    programs = {"heap": {"libfuzzer": top / "fuzz_heap"}, "options": {}}
+    triage = crashes.Triage(state, Asked(), programs, "seq", 1)
+    path = top / "failed" / "heap" / "crash-1"
+    path.write_text("x")
+    assert triage.waiting() == [path] and not triage.look_once() and path.exists()
+    os.utime(path, (1, 1))
+    assert triage.look_once() and not path.exists()
+    facts, = crashes.known(state)
+    folder = top / "crashes" / facts["name"]
+    assert facts["oracle"] == "not again" and facts["name"].startswith("heap-not-again-")
+    assert (folder / "input").read_text() == "x" and not (folder / "minimised").exists()
+    fresh = folder.with_name("." + folder.name) / "input"
+    assert (folder / "listing.txt").read_text() == f"seq list --config 3 {fresh}"
+    assert (folder / "bug.c").read_text() == f"seq c --config 3 {fresh}"
+    for i in range(crashes.ALSO_MAX + 5):
+        path.write_text(f"x{i}")
+        os.utime(path, (1, 1))
+        assert triage.look_once()
+    facts, = crashes.known(state)
+    assert facts["count"] == crashes.ALSO_MAX + 6
+    assert len(list((folder / "also").iterdir())) == crashes.ALSO_MAX
+    triage.list(top, path, "options")
+    assert not (top / "listing.txt").exists()
+
+
 SESSION = """import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"], start_new_session=True)
 time.sleep(99)"""

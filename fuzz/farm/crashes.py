@@ -26,6 +26,7 @@ from . import said
 
 RUN_SECONDS = 90
 ALSO_MAX = 10
+SETTLED = 1     # seconds without a change, after which an engine has written all of a file
 
 
 def shortened(data, fails):
@@ -67,7 +68,9 @@ class Triage(threading.Thread):
 
     def look_once(self):
         """Look at one input; Return: whether there was one."""
-        for path in self.waiting()[:1]:
+        settled = [path for path in self.waiting()
+                   if time.time() - path.stat().st_mtime >= SETTLED]
+        for path in settled[:1]:
             if not path.name.startswith("slow-unit-"):
                 self.look_at(path, path.parent.name)
             if not self.ending.is_set():
