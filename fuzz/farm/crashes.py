@@ -25,6 +25,7 @@ from . import engines, store
 from . import said
 
 RUN_SECONDS = 90
+TRIES = 3
 ALSO_MAX = 10
 SETTLED = 1     # seconds without a change, after which an engine has written all of a file
 
@@ -94,9 +95,12 @@ class Triage(threading.Thread):
             self.make(folder, path, program, signature, report)
 
     def failing_run(self, path, target):
-        """Run an input with each engine's program until one fails; its report, code and program."""
+        """Run an input with each engine's program until one fails; its report, code and program.
+
+        Threads do not always fail: each has some tries.
+        """
         report, code, program = "", 0, None
-        for program in self.programs[target].values():
+        for program in [*self.programs[target].values()] * TRIES:
             report, code = self.children.output([program, *self.arguments(program), path],
                                                 RUN_SECONDS, **self.sandbox())
             if code != 0:
