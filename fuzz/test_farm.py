@@ -36,6 +36,10 @@ FRAMES = """    #6 0x7f56 in abort stdlib/./stdlib/abort.c:79:7
 SUMMARY: libFuzzer: deadly signal
 """
 SUMMARY = "SUMMARY: AddressSanitizer: heap-use-after-free ../lib/pool.c:7:3 in ma_pool_alloc\n"
+REPORTED = """    #9 0x5565 in act /top/build-fuzz/../lib/report.c:273:3
+    #11 0x5565 in report_twice /top/build-fuzz/../lib/remote.c:182:2
+    #12 0x5565 in receive /top/build-fuzz/../lib/remote.c:203:3
+"""
 IN_LIB = "    #0 0x4f in ma_pool_alloc /x/fuzz/deep/memalloc/build/../lib/pool.c:7:3\n"
 
 # What a program said, how it ended, and what that makes it: oracle, rule, site.
@@ -46,6 +50,8 @@ REPORTS = [
      ("bug in memalloc itself", "../lib/slab.c: fresh < nslots", "")),
     ("memalloc: bad size, ignored\nmemalloc: double free: 0x7f12 was freed\nmemalloc:   at 0x1\n",
      -6, ("double free", "0x was freed", "")),
+    ("memalloc: double free: 0x7f12 was freed\n" + REPORTED, -6,
+     ("double free", "0x was freed", "lib/remote.c receive")),
     (IN_LIB + SUMMARY, 1, ("heap-use-after-free", "", "lib/pool.c ma_pool_alloc")),
     ("../lib/fit.c:9:14: runtime error: shift exponent 70 is too large\n", 1,
      ("runtime error", "shift exponent N is too large", "")),
