@@ -21,7 +21,8 @@ REPORTS = [
 
 FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (?P<function>\S+) "
                    r"(?P<path>(?:\S*/)?(?:lib|fuzz)/[^\s:]+\.[ch])(?::\d+)*\s*$", re.M)
-REPORTERS = re.compile(r"^(fail|model_fail|report_\w+|ma_report\w*|ma_os_abort\w*)$|^__|^LLVMFuzzer")
+REPORTERS = re.compile(r"^(fail|model_fail|report_\w+|ma_report\w*|ma_os_abort\w*)$"
+                       r"|^__|^LLVMFuzzer")
 ENGINE = re.compile(r"compiler-rt/|/usr/|libfuzzer|lib/report\w*\.c$", re.I)
 
 
