@@ -24,7 +24,7 @@ format: setup
 	tests/style.py --write
 
 clean:
-	rm -rf build build-test build-fuzz build-ci-*
+	rm -rf build build-test build-fuzz build-fuzz-afl build-ci-*
 
 setup:
 	@tests/setup.sh

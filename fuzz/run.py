@@ -7,6 +7,7 @@ One line per target at the end; exit code 1 when an input failed, 2 when nothing
 """
 
 import argparse
+import os
 import pathlib
 import re
 import shutil
@@ -23,21 +24,27 @@ STATISTICS = {"executions": "number_of_executed_units", "per second": "average_e
 
 
 def compiler():
-    for name in COMPILERS:
-        if shutil.which(name):
-            return name
-    sys.exit("fuzz: there is no clang")
+    """The first clang that is there; None without any."""
+    return next((name for name in COMPILERS if shutil.which(name)), None)
 
 
-def build(directory):
+def build(directory, cc, setup):
+    """Build the targets of one engine, as @setup tells meson; what has been set up stays as it is."""
     if not (directory / "build.ninja").exists():
-        subprocess.run(["env", f"CC={compiler()}", "meson", "setup", directory, ROOT, *SETUP], check=True,
+        subprocess.run(["env", f"CC={cc}", "meson", "setup", directory, ROOT, *setup], check=True,
                        stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", directory, "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
+def programs(directory):
+    """All targets of a build, {name: path}."""
+    paths = (path for path in sorted((directory / "fuzz").glob("fuzz_*"))
+             if path.is_file() and os.access(path, os.X_OK))
+    return {path.name[len("fuzz_"):]: path for path in paths}
+
+
 def targets(directory, asked):
-    found = {path.name[len("fuzz_"):]: path for path in sorted((directory / "fuzz").glob("fuzz_*")) if path.is_file()}
+    found = programs(directory)
     unknown = [name for name in asked if name not in found]
     if unknown or not found:
         print(f"fuzz: there is no target {', '.join(unknown) or 'at all'}; known are {', '.join(found)}", file=sys.stderr)
@@ -74,7 +81,10 @@ def main():
     parser.add_argument("--seconds", type=int, default=60, help="of each target; 60 unless told")
     parser.add_argument("--build", metavar="DIRECTORY", type=pathlib.Path, default=ROOT / "build-fuzz")
     options = parser.parse_args()
-    build(options.build.resolve())
+    cc = compiler()
+    if cc is None:
+        sys.exit("fuzz: there is no clang")
+    build(options.build.resolve(), cc, SETUP)
     worst = 0
     for name, program in targets(options.build.resolve(), options.targets).items():
         line, failed, code = run(name, program, options.build.resolve(), options.seconds)
