@@ -88,6 +88,8 @@ void ma_annotate_opened(const struct ma_annotated *o)
 		__msan_unpoison(o->ptr, o->size);
 	else if (ma_tools.msan)
 		__msan_allocated_memory(o->ptr, o->size);
+	if (ma_tools.msan)
+		__msan_poison((char *)o->ptr + o->size, o->room - o->size);
 	if (ma_tools.tsan) {
 		__tsan_acquire(o->ptr);
 		__tsan_write_range(o->ptr, o->size);
@@ -192,6 +194,16 @@ void ma_annotate_written(void *ptr, size_t size)
 	if (__msan_unpoison != NULL)
 		__msan_unpoison(ptr, size);
 }
+
+#ifdef MA_SANITIZED_MEMORY
+
+void ma_annotate_filled(void *ptr, size_t size)
+{
+	if (ma_tools.msan)
+		__msan_poison(ptr, size);
+}
+
+#endif
 
 void ma_annotate_close(void *ptr, size_t size)
 {

@@ -107,6 +107,21 @@ void ma_annotate_open(void *ptr, size_t size);
 /** ma_annotate_written() - the OS has written here, by a system call that a tool did not see. */
 void ma_annotate_written(void *ptr, size_t size);
 
+#ifdef MA_SANITIZED_MEMORY
+
+/** ma_annotate_filled() - the core has written here, which does not make it the program's. */
+void ma_annotate_filled(void *ptr, size_t size);
+
+#else
+
+ma_inline void ma_annotate_filled(void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+}
+
+#endif
+
 /** ma_annotate_close() - and nobody may use it. */
 void ma_annotate_close(void *ptr, size_t size);
 

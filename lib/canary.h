@@ -23,7 +23,7 @@
 
 #include <string.h>
 
-#include "base.h"
+#include "annotate.h"
 
 /* Of this process; in a page of its own, which is sealed once it is written. */
 struct ma_canary_page {
@@ -79,6 +79,7 @@ ma_touches void ma_canary_put(void *at, uint64_t secret)
 ma_touches void ma_canary_clear(void *at)
 {
 	memset(at, 0, sizeof(uint64_t));
+	ma_annotate_filled(at, sizeof(uint64_t));
 }
 
 /** ma_canary_intact() - whether it is still there. */

@@ -18,7 +18,7 @@
 #ifndef MA_FILL_H
 #define MA_FILL_H
 
-#include "base.h"
+#include "annotate.h"
 
 /* Slots up to this are filled and verified. */
 #define MA_FILL_MAX ((size_t)256)
@@ -31,6 +31,7 @@ ma_inline void ma_fill_put(char *at, size_t pieces)
 {
 	for (size_t i = 0; i < pieces; i++)
 		*(ma_vec *)(void *)(at + i * MA_ALIGN) = (ma_vec){0, 0};
+	ma_annotate_filled(at, pieces * MA_ALIGN);
 }
 
 ma_inline ma_vec ma_fill_sum(const char *at, size_t pieces)
