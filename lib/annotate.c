@@ -72,16 +72,11 @@ void ma_annotate_private(void *ptr, size_t size)
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
-/*
- * The end of an object may lie within eight bytes of which ASan knows only how many of the first
- * can be used: so first all to the end of the slot is closed, then the object is opened.
- */
+/* What is behind it has been closed since it was a region's. */
 void ma_annotate_opened(const struct ma_annotated *o)
 {
-	if (ma_tools.asan) {
-		__asan_poison_memory_region(o->ptr, o->room);
+	if (ma_tools.asan)
 		__asan_unpoison_memory_region(o->ptr, o->size);
-	}
 	if (ma_tools.races)
 		ma_annotate_drd_new(o->ptr, o->size);
 	if (ma_tools.msan && o->zero)

@@ -26,7 +26,8 @@ LIB = HERE.parent.parent / "lib"
 SECONDS_MAX = 120
 SIZES = {"heap": "21", "pool": "21", "large": "300,000"}
 PLACES = list(SIZES)
-WHERE = {"states": ["all"], "second-life": ["heap", "pool"], "use-after-destroy": ["pool"]}
+WHERE = {"states": ["all"], "second-life": ["heap", "pool"], "use-after-destroy": ["pool"],
+         "use-after-reset": ["pool"]}
 CONTROLS = ["right", "keep", "hand-over"]
 STATES = "states"  # not of misuse.c
 KNOW_BYTES = ["memcheck", "address", "memory"]
@@ -46,6 +47,7 @@ MEMCHECK = {
     "write-after-free": r"Invalid write of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd" + TAKEN,
     "use-after-resize": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd",
     "use-after-destroy": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd",
+    "use-after-reset": r"Invalid read of size 1\n(.*\n)+?.* is 3 bytes inside a block of size SIZE free'd",
     "uninitialised": r"Conditional jump or move depends on uninitialised value(.*\n)+?.*created by a heap allocation" + MADE,
     "leak": r" SIZE bytes in 1 blocks are definitely lost" + MADE,
     "double-free": r"Invalid free\(\)(.*\n)+?.* is 0 bytes inside a block of size SIZE free'd" + TAKEN,
@@ -61,12 +63,14 @@ ASAN = {
     "write-after-free": POISON % ("write after free", "freed by"),
     "use-after-resize": POISON % ("bad access", "freed by"),
     "use-after-destroy": r"ERROR: AddressSanitizer: (SEGV|use-after-poison)",
+    "use-after-reset": r"ERROR: AddressSanitizer: (SEGV|use-after-poison)",
     "double-free": r"memalloc: double free: 0x",
     "free-interior": r"memalloc: invalid free: 0x",
 }
 
 MSAN = {
-    "uninitialised": r"WARNING: MemorySanitizer: use-of-uninitialized-value(.*\n)+?.*in uninitialised",
+    "uninitialised": r"WARNING: MemorySanitizer: use-of-uninitialized-value(.*\n)+?.*in uninitialised"
+                     r"(.*\n)+?.*Memory was marked as uninitialized",
     "use-after-free": r"WARNING: MemorySanitizer: use-of-uninitialized-value(.*\n)+?.*in use_after_free",
 }
 

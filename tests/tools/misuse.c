@@ -61,11 +61,16 @@ static void right(void)
 		memset(more, i, size + 100);
 		take_back(more);
 	}
-	ptr[0] = pool != NULL ? memalloc_pool_calloc(pool, size, 1) : custom_calloc(size, 1);
-	for (size_t i = 0; i < size; i++)
-		if (ptr[0][i] != 0)
-			abort();
-	take_back(ptr[0]);
+	for (int k = 0; k < 30; k++) {
+		ptr[k] = pool != NULL ? memalloc_pool_calloc(pool, size, 1)
+				      : custom_calloc(size, 1);
+		for (size_t i = 0; i < size; i++)
+			if (ptr[k][i] != 0)
+				abort();
+		memset(ptr[k], k, size);
+	}
+	for (int k = 0; k < 30; k++)
+		take_back(ptr[k]);
 	if (pool != NULL && memalloc_pool_check(pool) != NULL)
 		abort();
 	if (memalloc_check() != NULL)
@@ -238,6 +243,15 @@ static void use_after_destroy(void)
 	sink = ptr[3];
 }
 
+static void use_after_reset(void)
+{
+	char *ptr = make();
+
+	memset(ptr, 1, size);
+	memalloc_pool_reset(pool);
+	sink = ptr[3];
+}
+
 static char *shared;
 
 static void *other(void *unused)
@@ -299,6 +313,7 @@ static const struct {
 	{"double-free", double_free},
 	{"free-interior", free_interior},
 	{"use-after-destroy", use_after_destroy},
+	{"use-after-reset", use_after_reset},
 	{"race", race},
 	{"race-with-free", race_with_free},
 };

@@ -62,14 +62,12 @@ REMOVALS = [
     Removal("DRD: our own affair", DRD,
             "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_START_SUPPRESSION, ptr, size, 0, 0, 0);", "drd hand-over", "(void)ptr;"),
     # ---- sanitizers ----
-    Removal("ASan: to the end of the slot", ANNOTATE, "\t\t__asan_poison_memory_region(o->ptr, o->room);\n\t\t__asan_unpoison",
-            "address states", "\t\t__asan_unpoison"),
     Removal("ASan: an object is open", ANNOTATE, "__asan_unpoison_memory_region(o->ptr, o->size);", "address right", "(void)0;"),
     Removal("ASan: a freed one is not", ANNOTATE, "\tif (ma_tools.asan)\n\t\t__asan_poison_memory_region(o->ptr, o->room);\n",
             "address use-after-free"),
     Removal("ASan: before the C library", ANNOTATE,
             "void ma_annotate_open(void *ptr, size_t size)\n{\n\tif (ma_unlikely(ma_tools.asan))\n\t\t__asan_unpoison_memory_region(ptr, size);\n",
-            "address states", "void ma_annotate_open(void *ptr, size_t size)\n{\n"),
+            "address right", "void ma_annotate_open(void *ptr, size_t size)\n{\n"),
     Removal("ASan: our section", "lib/memalloc.c", "\tma_explain_start();\n", "address overflow"),
     Removal("ASan: stacks", "lib/instance.c", "\t\tconfig->slab.traced = true;\n", "address use-after-free"),
     Removal("LSan: a place of pointers", ANNOTATE, "\tclose_range(ptr, size);\n\tif (ma_tools.lsan)\n\t\t__lsan_register_root_region(ptr, size);\n",
@@ -84,7 +82,7 @@ REMOVALS = [
     # ---- who tells ----
     Removal("a resize moves", TELL, "\tif (room == 0) {\n", "use-after-resize",
             "\tif (room > 0) {\n\t\tptr = ma_heap_realloc(t->heap, ptr, size);\n\t\tma_annotate_open(ptr, size);\n\t\treturn ptr;\n\t}\n\tif (room == 0) {\n"),
-    Removal("a reset frees all", POOLS, "\tma_annotate_pool_reset(pool);\n", "memcheck states"),
+    Removal("a reset frees all", POOLS, "\tma_annotate_pool_reset(pool);\n", "memcheck use-after-reset"),
 ]
 
 
