@@ -372,6 +372,9 @@ void *ma_large_resize(struct ma_larges *larges, struct ma_block *block, size_t s
 	struct ma_large *large = ma_large_of(block);
 	bool done;
 
+	/* Also of one with guards of its own, which cannot change: it stays even at a limit. */
+	if (size == large->requested)
+		return ma_large_ptr(block);
 	if (size <= limit || large->tight || size > MA_REQUEST_MAX - 4 * larges->pool->page)
 		return NULL;
 	if (block->region->direct && size <= DIRECT_MIN / 2)

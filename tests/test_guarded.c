@@ -182,6 +182,16 @@ static void test_around_tight_objects(void **state)
 }
 
 /* Objects do without. */
+/* Any other size is for another place; its own one needs none. */
+static void test_a_tight_object_stays_at_its_size(void **state)
+{
+	char *ptr = make(100, 16, true);
+
+	(void)state;
+	assert_ptr_equal(ma_heap_realloc(rooms.a, ptr, 100), ptr);
+	assert_ptr_not_equal(ma_heap_realloc(rooms.a, ptr, 101), ptr);
+}
+
 static void test_the_os_refuses_guards(void **state)
 {
 	char *ptr;
@@ -285,6 +295,7 @@ int main(void)
 		TEST(test_cleaned_objects),
 		TEST(test_tight_objects_end_at_a_guard),
 		TEST(test_around_tight_objects),
+		TEST(test_a_tight_object_stays_at_its_size),
 		TEST(test_the_os_refuses_guards),
 		TEST(test_samples),
 		TEST(test_guards_are_spared),
