@@ -51,7 +51,6 @@ void ma_annotate_private(void *ptr, size_t size)
 	if (ma_likely(!ma_tools.races))
 		return;
 	VALGRIND_HG_DISABLE_CHECKING(ptr, size);
-	ma_annotate_drd_ignore(ptr, size);
 }
 
 #else

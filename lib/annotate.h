@@ -97,7 +97,7 @@ void ma_annotate_resized(uintptr_t addr, size_t old, size_t size);
 /**
  * ma_annotate_private() - what is read and written here is our own affair
  *
- * Neither Helgrind nor DRD knows atomics: both see races wherever there is one.
+ * Helgrind does not know atomics: it sees a race wherever there is one.
  */
 void ma_annotate_private(void *ptr, size_t size);
 
@@ -127,7 +127,6 @@ void ma_annotate_close(void *ptr, size_t size);
 
 /* The part for DRD, whose header cannot stand beside Helgrind's: both have the same names. */
 void ma_annotate_drd_new(const void *ptr, size_t size);
-void ma_annotate_drd_ignore(const void *ptr, size_t size);
 
 #ifdef MA_VALGRIND
 

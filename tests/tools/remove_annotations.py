@@ -59,8 +59,6 @@ REMOVALS = [
     Removal("Helgrind: our own affair", ANNOTATE, "VALGRIND_HG_DISABLE_CHECKING(ptr, size);", "helgrind hand-over", "(void)ptr;"),
     Removal("DRD: an object is new", DRD, "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_CLEAN_MEMORY, ptr, size, 0, 0, 0);",
             "drd hand-over", "(void)ptr;"),
-    Removal("DRD: our own affair", DRD,
-            "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_START_SUPPRESSION, ptr, size, 0, 0, 0);", "drd hand-over", "(void)ptr;"),
     # ---- sanitizers ----
     Removal("ASan: an object is open", ANNOTATE, "__asan_unpoison_memory_region(o->ptr, o->size);", "address right", "(void)0;"),
     Removal("ASan: a freed one is not", ANNOTATE, "\tif (ma_tools.asan)\n\t\t__asan_poison_memory_region(o->ptr, o->room);\n",
