@@ -18,12 +18,12 @@ import xml.etree.ElementTree
 
 import run
 from farm import children, corpora, crashes, store
-from test_farm import wait
+from test_farm import PATIENCE, wait
 
 HERE = pathlib.Path(__file__).resolve().parent
 SKIPPED = 77
 BUGS = {"left": b"Le", "right": b"Ri"}
-QUICK = ["--no-build", "--cores", "1", "--turn", "2", "--every", "1", "--minimize-seconds", "2"]
+QUICK = ["--no-build", "--cores", "1", "--turn", "4", "--every", "1", "--minimize-seconds", "2"]
 BAD = [
     (["--cores", "0"], "--cores: invalid number above 0 value: '0'"),
     (["--minutes", "soon"], "--minutes: invalid number above 0"),
@@ -58,8 +58,8 @@ class Lab:
         return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
-    def run(self, *words, seconds=60):
-        ran = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=seconds)
+    def run(self, *words):
+        ran = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE)
         return ran.returncode, ran.stdout + ran.stderr
 
     def running(self):
@@ -81,14 +81,14 @@ def test_options(lab):
 def test_found(lab):
     """Both bugs; each once, minimised, and on the page; a second one is not let in; Ctrl-C ends."""
     first = lab.start()
-    wait(lambda: set(lab.failures()) >= set(BUGS), 40)
+    wait(lambda: set(lab.failures()) >= set(BUGS))
     wait(lambda: lab.page.exists() and "toy-right" in lab.page.read_text()
          and "toy-left" in lab.page.read_text())
     code, said = lab.run()
     assert code == 2 and f"is in use by process {first.pid}" in said, said
-    assert lab.running()
+    wait(lab.running)  # it may be between two turns
     first.send_signal(signal.SIGINT)
-    said, _ = first.communicate(timeout=20)
+    said, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 1 and "without afl: " in said and "toy: left: L1" in said, said
     assert not lab.running()
     assert set(lab.failures()) == set(BUGS), lab.failures()
@@ -134,7 +134,7 @@ def test_killed(lab):
     one.communicate()
     wait(lambda: not lab.running())
     assert json.loads((lab.state.path / "status.json").read_text())["targets"]["toy"]
-    code, said = lab.run("--minutes", "0.03", "--engines", "libfuzzer", "--turn", "99", seconds=20)
+    code, said = lab.run("--minutes", "0.1", "--engines", "libfuzzer", "--turn", "99")
     assert code == 0 and "toy" in said and not lab.running(), said
 
 

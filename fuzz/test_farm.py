@@ -13,6 +13,7 @@ import xml.etree.ElementTree
 
 from farm import children, corpora, crashes, page, said, store
 
+PATIENCE = 100  # seconds; what takes longer hangs, on a busy machine, too
 FORKED = """INFO: -fork=1: fuzzing in separate process(s)
 #14357: cov: 0 ft: 0 corp: 0 exec/s 0 oom/timeout/crash: 0/0/0 time: 0s job: 1 dft_time: 0
   NEW_FUNC: 0x5650c5030 in LLVMFuzzerTestOneInput /top/fuzz/fuzz_heap.c:33
@@ -244,8 +245,8 @@ def test_children(top):
     again.end()
 
 
-def wait(is_so, seconds=15):
-    limit = time.monotonic() + seconds
+def wait(is_so):
+    limit = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < limit, "it takes too long"
         time.sleep(0.05)
