@@ -22,6 +22,7 @@ import tempfile
 
 import mutants
 import mutate
+import run as runner
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- coverage: begin -->", "<!-- coverage: end -->"
@@ -84,7 +85,7 @@ def measure(build):
     for old in build.rglob("*.gcda"):
         old.unlink()
     for program in programs_of(build):
-        run(build / "fuzz" / program.name, TOP / "corpus" / program.name[len("replay_"):])
+        run(build / "fuzz" / program.name, *runner.seeds(program.name[len("replay_"):]))
     return counted(build)
 
 

@@ -52,6 +52,18 @@ def targets(directory, asked):
     return {name: path for name, path in found.items() if not asked or name in asked}
 
 
+def seeds(name):
+    """The folders that the project has for a target: what covers it, what once failed."""
+    folders = [ROOT / "corpus" / name, ROOT / "corpus" / "regress" / name]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def dictionary(program):
+    """Where an engine finds words of the target's language; None when it has none."""
+    path = program.with_name(program.name + ".dict")
+    return path if path.exists() else None
+
+
 def last(pattern, text):
     matches = re.findall(pattern, text)
     return matches[-1] if matches else "?"
@@ -63,10 +75,10 @@ def run(name, program, directory, seconds):
     for folder in found, crashes:
         folder.mkdir(parents=True, exist_ok=True)
     before = set(crashes.iterdir())
-    corpora = [found, ROOT / "corpus" / name]
+    words = dictionary(program)
     ran = subprocess.run([program, *LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={crashes}/",
-                          *[path for path in corpora if path.exists()]], capture_output=True, text=True,
-                         errors="replace")
+                          *([f"-dict={words}"] if words else []), found, *seeds(name)],
+                         capture_output=True, text=True, errors="replace")
     failed = sorted(set(crashes.iterdir()) - before)
     words = [f"{last(f'stat::{key}: *([0-9]+)', ran.stderr)} {word}" for word, key in STATISTICS.items()]
     words += [f"coverage {last('cov: ([0-9]+)', ran.stderr)}", f"{len(failed)} failed"]

@@ -295,9 +295,6 @@ for word, bits in HARDENED.items():
     SEEDS.update({f'{word}-{name}': hardened(name, bits)
                   for name in (FOR_ALL if word == 'all' else FOR_EACH)})
 SEEDS.update({
-    'crash-guarded-aligned-32m': header(seed=0x20) + aligned(0, 25, 100),
-    'crash-sampled-aligned': header(seed=0x04) + cat(aligned(i, 13, 100) for i in range(16)),
-    'crash-sampled-nothing': header(seed=0x04) + run(0, 32, 0),
     'shuffled-quarantine-wraps': hardened('quarantine-wraps', 0x0a),
     'large-blocks-wait-and-come-again': header(seed=0x21) +
         cat(malloc(i, 40000) for i in range(6)) + run_free(0, 6) +

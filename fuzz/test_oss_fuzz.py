@@ -12,12 +12,14 @@ import sys
 import tempfile
 import zipfile
 
+import run
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 COMPILERS = ["clang-19", "clang-14", "clang"]
 # As their base images set them, for the address sanitizer.
 FLAGS = ("-O1 -fno-omit-frame-pointer -gline-tables-only -fsanitize=address -fsanitize-address-use-after-scope "
          "-fsanitize=fuzzer-no-link")
-EXPECTED = sorted(path.name for path in (TOP / "corpus").iterdir())
+EXPECTED = sorted(path.name for path in (TOP / "corpus").iterdir() if path.name != "regress")
 
 
 def links(cc, directory):
@@ -38,12 +40,17 @@ def complaints(out):
         seeds = out / f"seeds-{name}"
         with zipfile.ZipFile(out / f"{target.name}_seed_corpus.zip") as archive:
             archive.extractall(seeds)
-        if len(list(seeds.iterdir())) != len(list((TOP / "corpus" / name).iterdir())):
+        there = {path.name for folder in run.seeds(name) for path in folder.iterdir()}
+        if {path.name for path in seeds.iterdir()} != there:
             yield f"{name}: seeds are missing"
+        words = out / f"{target.name}.dict"
+        if words.exists() != (name == "options"):
+            yield f"{name}: the dictionary is missing, or nobody's"
         if "[libfuzzer]" not in (out / f"{target.name}.options").read_text():
             yield f"{name}: no options"
         few = sorted(seeds.iterdir())[:20]
-        ran = subprocess.run([target, "-runs=1", "-timeout=60", *few], capture_output=True, text=True, errors="replace",
+        ran = subprocess.run([target, "-runs=1", "-timeout=60", *([f"-dict={words}"] if words.exists() else []), *few],
+                             capture_output=True, text=True, errors="replace",
                              env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         if ran.returncode:
             yield f"{name}: ended with {ran.returncode}\n{ran.stderr[-3000:]}"

@@ -54,7 +54,8 @@ def check_text(data, canonical):
 
 
 def check_texts():
-    files = [path for name in ('heap', 'misuse') for path in sorted((CORPUS / name).iterdir())]
+    files = [path for name in ('heap', 'misuse', 'regress/heap', 'regress/misuse')
+             for path in sorted((CORPUS / name).iterdir())]
     assert len(files) > 100
     for path in files:
         check_text(path.read_bytes(), '-' in path.name)

@@ -53,27 +53,24 @@ def build(engine, directory):
         run.build(directory, AFL_COMPILERS[0], AFL_SETUP)
 
 
-def seeds(target):
-    path = run.ROOT / "corpus" / target
-    return path if path.is_dir() and any(path.iterdir()) else None
-
-
 def libfuzzer_command(lane, store, seconds):
     """A parent that starts children, and goes on when one of them fails."""
     failed = store.folder("failed", lane.target)
-    corpora = [store.folder("corpus", lane.target), seeds(lane.target)]
+    corpora = [store.folder("corpus", lane.target), *run.seeds(lane.target)]
+    words = run.dictionary(lane.program)
     return [lane.program, *run.LIMITS, "-fork=1", "-ignore_crashes=1", "-ignore_ooms=1",
             "-ignore_timeouts=1", f"-max_total_time={seconds}", f"-artifact_prefix={failed}/",
-            *filter(None, corpora)]
+            *([f"-dict={words}"] if words else []), *corpora]
 
 
 def afl_command(lane, store, seconds):
     """Number 0 is the main one, which reads what libFuzzer found, too."""
     corpus = store.folder("corpus", lane.target)
-    first = seeds(lane.target)
-    if first is None:
-        first = store.folder("tmp", f"first-{lane.target}")
-        (first / "one").write_bytes(b"0")
+    first = store.folder("tmp", f"first-{lane.name()}")
+    (first / "one").write_bytes(b"0")
+    for path in [path for folder in run.seeds(lane.target) for path in folder.iterdir()]:
+        shutil.copy(path, first / path.name)
+    words = run.dictionary(lane.program)
     if lane.number == 0:
         who = ["-M", "main", "-F", corpus]
     else:
@@ -81,7 +78,7 @@ def afl_command(lane, store, seconds):
         who = ["-S", f"secondary{lane.number}", "-p", schedule]
     length = next(word for word in run.LIMITS if word.startswith("-max_len=")).partition("=")[2]
     return ["afl-fuzz", "-G", length, "-t", "10000", "-V", seconds, "-i", first,
-            "-o", store.folder("afl", lane.target), *who, "--", lane.program]
+            "-o", store.folder("afl", lane.target), *(["-x", words] if words else []), *who, "--", lane.program]
 
 
 def command(lane, store, seconds):

@@ -12,6 +12,12 @@ targets=$(ninja -C "$build" -t targets all | sed -n 's,^fuzz/\(fuzz_[a-z]*\): .*
 for target in $targets; do
 	ninja -C "$build" "fuzz/$target"
 	cp "$build/fuzz/$target" "$OUT/"
-	(cd "$top/corpus/${target#fuzz_}" && python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" ./*)
+	name=${target#fuzz_}
+	mkdir -p "$build/seeds/$name"
+	for folder in "$top/corpus/$name" "$top/corpus/regress/$name"; do
+		if [ -d "$folder" ]; then cp "$folder"/* "$build/seeds/$name/"; fi
+	done
+	(cd "$build/seeds/$name" && python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" ./*)
+	case $name in options) ninja -C "$build" "fuzz/$target.dict" && cp "$build/fuzz/$target.dict" "$OUT/" ;; esac
 	printf '[libfuzzer]\nmax_len = 300\ntimeout = 30\nrss_limit_mb = 4096\n' >"$OUT/$target.options"
 done
