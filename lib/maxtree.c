@@ -38,13 +38,32 @@ void ma_maxtree_init(struct ma_maxtree *tree, void *mem, size_t n)
 	}
 }
 
+/* Eight entries, and the same bits as two words of four. */
+typedef int16_t ma_eight __attribute__((vector_size(16), may_alias));
+typedef uint64_t ma_fours __attribute__((vector_size(16), may_alias));
+
+#define EIGHT ((size_t)8)
+
+static ma_eight eight_at(const int16_t *line, size_t i)
+{
+	return *(const ma_eight *)(const void *)(line + i * EIGHT);
+}
+
+static ma_eight larger(ma_eight a, ma_eight b)
+{
+	ma_eight first = a > b;
+
+	return (a & first) | (b & ~first);
+}
+
 static int16_t line_max(const int16_t *line)
 {
-	int16_t max = 0;
+	ma_eight max = larger(larger(eight_at(line, 0), eight_at(line, 1)),
+			      larger(eight_at(line, 2), eight_at(line, 3)));
 
-	for (size_t i = 0; i < FAN; i++)
-		max = line[i] > max ? line[i] : max;
-	return max;
+	max = larger(max, __builtin_shufflevector(max, max, 4, 5, 6, 7, 0, 1, 2, 3));
+	max = larger(max, __builtin_shufflevector(max, max, 2, 3, 0, 1, 6, 7, 4, 5));
+	return max[0] > max[1] ? max[0] : max[1];
 }
 
 void ma_maxtree_set(struct ma_maxtree *tree, size_t i, size_t value)
@@ -68,14 +87,35 @@ void ma_maxtree_set(struct ma_maxtree *tree, size_t i, size_t value)
 	}
 }
 
+/* First of eight entries >= least, but for @skipped in front; EIGHT for none. */
+static size_t scan_eight(const int16_t *at, size_t skipped, int16_t least)
+{
+	ma_fours found = (ma_fours)(eight_at(at, 0) >= least);
+
+	if (skipped < EIGHT / 2) {
+		uint64_t low = found[0] & (~(uint64_t)0 << (16 * skipped));
+
+		if (low != 0)
+			return (size_t)__builtin_ctzll(low) / 16;
+		skipped = EIGHT / 2;
+	}
+	found[1] &= ~(uint64_t)0 << (16 * (skipped - EIGHT / 2));
+	return found[1] != 0 ? EIGHT / 2 + (size_t)__builtin_ctzll(found[1]) / 16 : EIGHT;
+}
+
 /* First entry >= least of the line of @level that holds @from, from there on. */
 static size_t scan_line(const int16_t *level, size_t from, int16_t least)
 {
 	size_t end = (from / FAN + 1) * FAN;
+	size_t skipped = from % EIGHT;
 
-	for (size_t i = from; i < end; i++)
-		if (level[i] >= least)
-			return i;
+	for (size_t at = from - skipped; at < end; at += EIGHT) {
+		size_t hit = scan_eight(level + at, skipped, least);
+
+		if (hit < EIGHT)
+			return at + hit;
+		skipped = 0;
+	}
 	return MA_MAXTREE_NONE;
 }
 
