@@ -11,14 +11,12 @@
 unsigned ma_class_aligned(size_t size, size_t align, size_t page)
 {
 	size_t limit = ma_class_limit(page);
-	unsigned class_idx;
 
 	if (align > page || size > limit)
 		return MA_NCLASSES;
-	class_idx = ma_class_of(size);
-	while (ma_class_slot(class_idx) % align != 0)
-		class_idx++;
-	return ma_class_slot(class_idx) <= limit ? class_idx : MA_NCLASSES;
+	/* Rounded up, it is the size of a slot, or slots there are multiples of it. */
+	size = ma_align_up(size, align);
+	return size <= limit ? ma_class_of(size) : MA_NCLASSES;
 }
 
 size_t ma_class_slab_size(unsigned class_idx, size_t growth, size_t page)
