@@ -78,6 +78,15 @@ void ma_bins_decay(struct ma_instance *inst)
 	(void)ma_decay_step(&inst->pool);
 }
 
+/*
+ * Whether the slab that serves the next requests stays when it is empty: a small one, or any where
+ * freed slots do not wait, and a lone object that comes and goes would take its slab with it.
+ */
+static bool is_kept(const struct ma_heap *heap, const struct ma_slab *slab)
+{
+	return !is_shared(heap) && (slab->slot <= MA_FAST_SLOT || heap->quarantine.cap == 0);
+}
+
 void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
 {
 	struct ma_bin *bin = bin_of(heap, slab);
@@ -96,8 +105,7 @@ void ma_bins_settle(struct ma_heap *heap, struct ma_slab *slab)
 			link_slab(&bin->avail, slab);
 		}
 	}
-	/* Empty: keep the one that serves the next requests, if it is small. */
-	if (slab->used == 0 && (bin->avail != slab || is_shared(heap) || slab->slot > MA_FAST_SLOT))
+	if (slab->used == 0 && (bin->avail != slab || !is_kept(heap, slab)))
 		ma_bins_drop(heap, slab);
 }
 

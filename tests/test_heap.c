@@ -226,6 +226,33 @@ static void test_an_empty_slab_goes_back_in_any_order(void **state)
 	assert_int_equal(nslabs(rooms.a), 1);
 }
 
+static size_t nempty(const struct ma_heap *heap)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < MA_NCLASSES; i++)
+		for (const struct ma_slab *s = heap->bin[i].avail; s != NULL; s = s->next)
+			n += s->used == 0;
+	return n;
+}
+
+/* A lone one would make and end a slab each time, where freed slots do not wait. */
+static void test_large_slots_keep_a_slab_where_nothing_waits(void **state)
+{
+	void *ptr[40];
+
+	(void)state;
+	for (uint32_t cap = 0; cap <= 4; cap += 4) {
+		restart(cap, 0);
+		for (size_t i = 0; i < 40; i++)
+			ptr[i] = alloc(rooms.a, 20000);
+		for (size_t i = 0; i < 40; i++)
+			release(rooms.a, ptr[i]);
+		assert_int_equal(nempty(rooms.a), cap == 0);
+		assert_sound(rooms_check());
+	}
+}
+
 static void test_quarantined_slots_wait(void **state)
 {
 	void *ptr[100];
@@ -845,6 +872,7 @@ int main(void)
 		TEST(test_choices_follow_from_the_seed),
 		TEST(test_an_empty_slab_goes_back),
 		TEST(test_an_empty_slab_goes_back_in_any_order),
+		TEST(test_large_slots_keep_a_slab_where_nothing_waits),
 		TEST(test_quarantined_slots_wait),
 		TEST(test_compact_returns_everything),
 		TEST(test_last_resort),
