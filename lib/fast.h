@@ -53,18 +53,13 @@ ma_inline bool ma_fast_intact(const char *last, unsigned phase, uintptr_t secret
 	return (damage | (ma_canary_found(last) & ma_fast_tail[phase])) == 0;
 }
 
-ma_inline void ma_fast_set_phase(_Atomic uint16_t *state, uint8_t phase)
-{
-	atomic_store_explicit((_Atomic uint8_t *)state, phase, memory_order_release);
-}
-
 /* Zeroed (S6), and retired from then on. */
 ma_inline void ma_fast_retire(_Atomic uint16_t *state, char *ptr, const struct ma_fill *fill)
 {
-	ma_fast_set_phase(state, MA_SLOT_LEAVING);
+	ma_slot_set_phase(state, MA_SLOT_LEAVING);
 	atomic_thread_fence(memory_order_release);
 	ma_fill_zero(ptr, fill);
-	ma_fast_set_phase(state, MA_SLOT_RETIRED);
+	ma_slot_set_phase(state, MA_SLOT_RETIRED);
 }
 
 /** ma_fast_put() - a retired slot goes elsewhere: the stock of its class is full. */

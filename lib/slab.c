@@ -148,35 +148,46 @@ ma_touches void touch_page(uintptr_t at)
 	(void)atomic_fetch_or_explicit((_Atomic unsigned char *)at, 0, memory_order_relaxed);
 }
 
+/* Whether a page that starts @offset bytes from the base holds a start or an end of a slot. */
+static bool holds_end(const struct ma_slab *slab, size_t offset)
+{
+	size_t within = offset % slab->slot;
+
+	return within == 0 || slab->slot - within <= MA_GRANULE;
+}
+
 /*
  * What is verified first and written then costs two faults where the OS has not given the page yet:
- * write to the pages that will be looked at, once to each.
+ * write to the pages of @n slots that will be looked at, once to each.
  */
-static void touch(const struct ma_slab *slab, const char *ptr)
+static void touch(const struct ma_slab *slab, uint32_t idx, uint32_t n)
 {
-	uintptr_t first = (uintptr_t)ptr;
-	uintptr_t last = first + slab->slot - 1;
-	bool whole = (slab->flags & MA_SLAB_FILLED) != 0;
+	uintptr_t base = (uintptr_t)ma_slab_base(slab);
+	uintptr_t first = (uintptr_t)ma_slab_slot_ptr(slab, idx);
+	uintptr_t end = first + (size_t)n * slab->slot;
+	bool whole = (slab->flags & MA_SLAB_FILLED) || slab->slot <= MA_GRANULE;
 
 	if (slab->fresh == 0 || first % MA_GRANULE == 0)
 		touch_page(first);
-	for (uintptr_t at = ma_align_up(first + 1, MA_GRANULE); at <= last; at += MA_GRANULE)
-		if (whole || last - at < MA_GRANULE)
+	for (uintptr_t at = ma_align_up(first + 1, MA_GRANULE); at < end; at += MA_GRANULE)
+		if (whole || holds_end(slab, at - base))
 			touch_page(at);
 }
 
-static uint32_t take_fresh(struct ma_slab *slab)
+uint32_t ma_slab_take_fresh(struct ma_slab *slab, uint32_t *n)
 {
 	uint32_t idx = slab->start + slab->fresh;
 
 	MA_ASSERT(slab->fresh < slab->nslots);
 	if (idx >= slab->nslots)
 		idx -= slab->nslots;
+	*n = (uint32_t)ma_min(*n, ma_min(slab->nslots - slab->fresh, slab->nslots - idx));
 	if (slab->zero)
-		touch(slab, ma_slab_slot_ptr(slab, idx));
-	else
-		ma_slab_zero(slab, idx);
-	slab->fresh++;
+		touch(slab, idx, *n);
+	for (uint32_t i = 0; i < *n && !slab->zero; i++)
+		ma_slab_zero(slab, idx + i);
+	slab->fresh += *n;
+	slab->used += *n;
 	return idx;
 }
 
@@ -205,7 +216,12 @@ static uint32_t take_any(struct ma_slab *slab)
 
 uint32_t ma_slab_take_other(struct ma_slab *slab)
 {
-	return slab->nvacant == 0 ? take_fresh(slab) : take_any(slab);
+	uint32_t one = 1;
+
+	if (slab->nvacant == 0)
+		return ma_slab_take_fresh(slab, &one);
+	slab->used++;
+	return take_any(slab);
 }
 
 void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size)

@@ -250,9 +250,14 @@ ma_inline unsigned ma_slot_phase(unsigned state)
 	return state & 0xff;
 }
 
-ma_inline void ma_slab_set_phase(struct ma_slab *slab, uint32_t idx, unsigned phase)
+ma_inline void ma_slot_set_phase(_Atomic uint16_t *state, uint8_t phase)
 {
-	ma_slab_store(slab, idx, (ma_slab_load(slab, idx) & ~0xffu) | phase);
+	atomic_store_explicit((_Atomic uint8_t *)state, phase, memory_order_release);
+}
+
+ma_inline void ma_slab_set_phase(struct ma_slab *slab, uint32_t idx, uint8_t phase)
+{
+	ma_slot_set_phase(&slab->states[idx], phase);
 }
 
 ma_inline bool ma_slot_is_live(unsigned state)
@@ -374,6 +379,14 @@ void ma_slab_resize(struct ma_slab *slab, struct ma_slot slot, size_t size);
 /** ma_slab_set_origin() - note who made the live object at @ptr. Owner only. */
 void ma_slab_set_origin(struct ma_slab *slab, const void *ptr, unsigned origin);
 
+/**
+ * ma_slab_take_fresh() - slots that were never handed out; there is one. Owner only.
+ * @n:  how many at most; becomes how many
+ *
+ * Return: the index of the first; the others follow.
+ */
+uint32_t ma_slab_take_fresh(struct ma_slab *slab, uint32_t *n);
+
 /** ma_slab_take_other() - ma_slab_take() of a fresh slot, or of any where they are shuffled. */
 uint32_t ma_slab_take_other(struct ma_slab *slab);
 
@@ -383,9 +396,9 @@ ma_inline uint32_t ma_slab_take(struct ma_slab *slab)
 	uint64_t *word = &slab->vacant[slab->hint];
 	uint32_t bit;
 
-	slab->used++;
 	if (slab->nvacant == 0 || (slab->flags & MA_SLAB_SHUFFLED))
 		return ma_slab_take_other(slab);
+	slab->used++;
 	/* The lowest, so that what is used lies close together. */
 	while (*word == 0)
 		word++;

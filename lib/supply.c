@@ -91,26 +91,25 @@ uint32_t ma_supply_idx(const struct ma_heap *heap, struct ma_stocked slot)
 	return idx_of(slab_of(heap, slot), slot);
 }
 
-static bool is_in(const struct ma_slab *slab, struct ma_stocked slot)
-{
-	return slab != NULL &&
-	       (size_t)(slot.ptr - ma_slab_base(slab)) < (size_t)slab->nslots * slab->slot;
-}
-
 /* A slab that is not full and not empty stays where it is: so the same slab may be next. */
 static void give_back(struct ma_heap *heap, struct ma_stock *stock, uint32_t n)
 {
 	struct ma_slab *slab = NULL;
+	uintptr_t base = 0;
+	size_t size = 0; /* of the slots of @slab */
 
 	for (; n > 0; n--) {
 		struct ma_stocked slot = ma_stock_take(stock);
 
-		if (!is_in(slab, slot))
+		if ((uintptr_t)slot.ptr - base >= size) {
 			slab = slab_of(heap, slot);
+			base = (uintptr_t)ma_slab_base(slab);
+			size = (size_t)slab->nslots * slab->slot;
+		}
 		ma_slab_put(slab, idx_of(slab, slot));
 		if (ma_unlikely(!slab->is_avail || slab->used == 0)) {
 			ma_bins_settle(heap, slab);
-			slab = NULL;
+			size = 0;
 		}
 	}
 }
@@ -145,39 +144,61 @@ struct ma_stock *ma_supply_stock(struct ma_heap *heap, unsigned class_idx)
 	return stock;
 }
 
-static uintptr_t next_secret(const struct ma_slab *slab, uint32_t idx)
+static uintptr_t next_secret(const struct ma_slab *slab, uint32_t idx, unsigned state)
 {
-	return ma_slot_next_secret(ma_slab_secret(slab, idx, ma_slab_load(slab, idx)));
+	return ma_slot_next_secret(ma_slab_secret(slab, idx, state));
 }
 
-static void put_used(struct ma_stock *stock, const struct ma_slab *slab, uint32_t idx)
+static void put_used(struct ma_stock *stock, const struct ma_slab *slab, uint32_t idx,
+		     unsigned state)
 {
-	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx));
+	ma_stock_put(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx, state));
 	ma_stock_settle(stock);
 }
 
+/* What was in use waits as what is freed does: another thread may have freed it just now. */
+static void take_vacant(struct ma_slab *slab, struct ma_stock *stock)
+{
+	uint32_t idx = ma_slab_take(slab);
+	unsigned state = (ma_slab_load(slab, idx) & ~0xffu) | MA_SLOT_RETIRED;
+
+	ma_slab_store(slab, idx, state);
+	if (ma_slot_was_used(state))
+		put_used(stock, slab, idx, state);
+	else
+		ma_stock_push(stock, ma_slab_slot_ptr(slab, idx), next_secret(slab, idx, state));
+}
+
 /*
- * Slots of one slab: as many as it has, and a batch at most. What was in use waits as what is freed
- * does: another thread may have freed it just now.
+ * Slots that were never in use, next to each other and so in the same life, are the next to be
+ * taken; the last of a slab before the first.
  */
+static void take_fresh(struct ma_slab *slab, struct ma_stock *stock, uint32_t most)
+{
+	uint32_t n = most;
+	uint32_t first = ma_slab_take_fresh(slab, &n);
+	unsigned state = (ma_slab_load(slab, first) & ~0xffu) | MA_SLOT_RETIRED;
+	uintptr_t secret = next_secret(slab, first, state);
+
+	if (n < most && slab->fresh < slab->nslots)
+		take_fresh(slab, stock, most - n);
+	for (uint32_t i = n; i-- > 0;) {
+		ma_slab_store(slab, first + i, state);
+		ma_stock_push(stock, ma_slab_slot_ptr(slab, first + i),
+			      secret + i * sizeof(uint16_t));
+	}
+}
+
+/* Slots of one slab: as many as it has, and a batch at most. */
 static void take_from(struct ma_slab *slab, struct ma_stock *stock)
 {
-	uint32_t room = stock->room - ma_stock_count(stock);
-	uint32_t idx[MA_STOCK];
-	uint32_t n = 0;
+	uint32_t n = (uint32_t)ma_min(stock->batch, stock->room - ma_stock_count(stock));
 
-	while (n < ma_min(stock->batch, room) && ma_slab_has_free(slab)) {
-		idx[n] = ma_slab_take(slab);
-		ma_slab_set_phase(slab, idx[n++], MA_SLOT_RETIRED);
-	}
 	stock->batch = (uint16_t)ma_min(stock->batch * 2, stock->batch_max);
-	for (uint32_t i = 0; i < n; i++)
-		if (ma_slot_was_used(ma_slab_load(slab, idx[i])))
-			put_used(stock, slab, idx[i]);
-	while (n-- > 0)
-		if (!ma_slot_was_used(ma_slab_load(slab, idx[n])))
-			ma_stock_push(stock, ma_slab_slot_ptr(slab, idx[n]),
-				      next_secret(slab, idx[n]));
+	for (; n > 0 && slab->nvacant > 0; n--)
+		take_vacant(slab, stock);
+	if (n > 0 && slab->fresh < slab->nslots)
+		take_fresh(slab, stock, n);
 }
 
 bool ma_supply_stock_up(struct ma_heap *heap, struct ma_stock *stock)
@@ -205,7 +226,7 @@ bool ma_supply_stock_put(struct ma_heap *heap, struct ma_slab *slab, uint32_t id
 		give_back(heap, stock, (ma_stock_count(stock) + 1) / 2);
 		ma_bins_decay(heap->instance);
 	}
-	put_used(stock, slab, idx);
+	put_used(stock, slab, idx, ma_slab_load(slab, idx));
 	return true;
 }
 

@@ -89,6 +89,31 @@ static void test_fresh_slots_come_in_address_order(void **state)
 	destroy(slab);
 }
 
+/* Several at once: up to the end of the slab, then from its beginning on. */
+static void test_fresh_slots_come_in_runs(void **state)
+{
+	struct ma_slab *slab = make(64);
+	uint32_t next = slab->start;
+	uint32_t nruns = 0;
+
+	(void)state;
+	for (uint32_t n = 100; ma_slab_has_free(slab); n = 100, nruns++) {
+		uint32_t first = ma_slab_take_fresh(slab, &n);
+
+		assert_int_equal(first, next);
+		assert_true(n <= 100 && first + n <= slab->nslots);
+		next = (first + n) % slab->nslots;
+		for (uint32_t i = first; i < first + n; i++)
+			assert_true(ma_slab_is_zero(slab, i));
+		assert_int_equal(slab->used, slab->fresh);
+	}
+	assert_int_equal(next, slab->start);
+	assert_in_range(nruns, slab->nslots / 100, slab->nslots / 100 + 2);
+	for (uint32_t i = 0; i < slab->nslots; i++)
+		ma_slab_put(slab, i);
+	destroy(slab);
+}
+
 static void test_the_start_is_random(void **state)
 {
 	struct ma_slab *slabs[20];
@@ -566,6 +591,7 @@ int main(void)
 		TEST(test_large_pages),
 		TEST(test_no_memory),
 		TEST(test_fresh_slots_come_in_address_order),
+		TEST(test_fresh_slots_come_in_runs),
 		TEST(test_the_start_is_random),
 		TEST(test_recycled_slots_come_before_fresh_ones),
 		TEST(test_every_size_of_a_slot),
