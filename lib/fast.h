@@ -97,27 +97,41 @@ ma_inline bool ma_fast_prove(const struct ma_pagemap *map, const struct ma_heap 
 					ma_slot_phase(o->state), o->secret));
 }
 
-/** ma_fast_free() - ma_heap_free(), or false: the long way is to be taken. @heap is not NULL. */
-ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *heap, void *ptr)
-{
-	struct ma_fast_object o;
-	struct ma_stock *stock;
-
-	if (ma_unlikely(!ma_fast_prove(map, heap, ptr, &o)))
-		return false;
-	ma_fast_retire(&o.slab->states[o.idx], ptr, &o.slab->fill);
-	stock = o.slab->stock;
-	if (ma_likely(!ma_stock_is_full(stock)))
-		ma_stock_put(stock, ptr, ma_slot_next_secret(o.secret));
-	else
-		ma_fast_put(o.slab, o.idx);
-	return true;
-}
-
 /** ma_fast_size() - requested bytes of an object that was proven. */
 ma_inline size_t ma_fast_size(const struct ma_fast_object *o)
 {
 	return o->slab->slot - MA_CANARY - ma_slot_phase(o->state);
+}
+
+/** ma_fast_is() - whether a claim holds of an object that was proven (ma_heap_free_sized()). */
+ma_inline bool ma_fast_is(const struct ma_fast_object *o, const void *ptr,
+			  const struct ma_request *claim)
+{
+	return (claim->size == ma_fast_size(o) || claim->size == SIZE_MAX) &&
+	       ma_is_pow2(claim->align) && ((uintptr_t)ptr & (claim->align - 1)) == 0;
+}
+
+/** ma_fast_end() - the object at @ptr, which was proven, is freed. */
+ma_inline void ma_fast_end(const struct ma_fast_object *o, void *ptr)
+{
+	struct ma_stock *stock = o->slab->stock;
+
+	ma_fast_retire(&o->slab->states[o->idx], ptr, &o->slab->fill);
+	if (ma_likely(!ma_stock_is_full(stock)))
+		ma_stock_put(stock, ptr, ma_slot_next_secret(o->secret));
+	else
+		ma_fast_put(o->slab, o->idx);
+}
+
+/** ma_fast_free() - ma_heap_free(), or false: the long way is to be taken. @heap is not NULL. */
+ma_inline bool ma_fast_free(const struct ma_pagemap *map, const struct ma_heap *heap, void *ptr)
+{
+	struct ma_fast_object o;
+
+	if (ma_unlikely(!ma_fast_prove(map, heap, ptr, &o)))
+		return false;
+	ma_fast_end(&o, ptr);
+	return true;
 }
 
 #endif

@@ -316,28 +316,51 @@ static ma_noinline void *malloc_long(size_t size)
 	return alloc_request(&req);
 }
 
-ma_export void *custom_malloc(size_t size)
+/* The stock that has a slot of that size ready; NULL: the long way is to be taken. */
+ma_inline struct ma_stock *ready_stock(const struct ma_heap *heap, size_t size)
 {
-	struct ma_heap *heap = mine;
 	struct ma_stock *stock;
 
 	if (ma_unlikely(heap == NULL || size > MA_FAST_MAX))
-		return malloc_long(size);
+		return NULL;
 	stock = ma_fast_stock(heap, size);
-	if (ma_unlikely(!ma_stock_is_ready(stock)))
+	return ma_likely(ma_stock_is_ready(stock)) ? stock : NULL;
+}
+
+ma_export void *custom_malloc(size_t size)
+{
+	struct ma_heap *heap = mine;
+	struct ma_stock *stock = ready_stock(heap, size);
+
+	if (ma_unlikely(stock == NULL))
 		return malloc_long(size);
 	return ma_fast_alloc(heap, stock, size);
 }
 
+static ma_noinline void *calloc_long(size_t size)
+{
+	const struct ma_request req = {.size = size, .zero = true};
+
+	if (ma_unlikely(is_watched()))
+		return ma_watched_alloc(size, 0, MA_RECORD_CALLOC);
+	return alloc_request(&req);
+}
+
 ma_export void *custom_calloc(size_t count, size_t size)
 {
-	struct ma_request req = {.zero = true};
+	struct ma_heap *heap = mine;
+	struct ma_stock *stock;
+	size_t total;
+	void *ptr;
 
-	if (ma_unlikely(__builtin_mul_overflow(count, size, &req.size)))
+	if (ma_unlikely(__builtin_mul_overflow(count, size, &total)))
 		return no_memory();
-	if (ma_unlikely(is_watched()))
-		return ma_watched_alloc(req.size, 0, MA_RECORD_CALLOC);
-	return alloc_request(&req);
+	stock = ready_stock(heap, total);
+	if (ma_unlikely(stock == NULL))
+		return calloc_long(total);
+	ptr = ma_fast_alloc(heap, stock, total);
+	/* A slot that is filled was found to be zero. */
+	return stock->fill.size > 0 ? ptr : memset(ptr, 0, total);
 }
 
 ma_inline void *aligned_alloc_by(size_t alignment, size_t size, enum ma_record_op op)
@@ -429,8 +452,12 @@ ma_export size_t custom_usable_size(const void *ptr)
 void ma_free_sized(void *ptr, size_t size, size_t align)
 {
 	const struct ma_request claim = {.size = size, .align = align};
+	struct ma_fast_object o;
 
-	if (ptr != NULL && ma_global_ready())
+	if (ma_likely(mine != NULL) && ma_fast_prove(&ma_global.pagemap, mine, ptr, &o) &&
+	    ma_fast_is(&o, ptr, &claim))
+		ma_fast_end(&o, ptr);
+	else if (ptr != NULL && ma_global_ready())
 		ma_heap_free_sized(&ma_global.instance, my_heap(), ptr, &claim);
 }
 
