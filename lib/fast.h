@@ -70,12 +70,12 @@ struct ma_fast_object {
 	struct ma_slab *slab;
 	size_t idx;
 	unsigned state;
-	uintptr_t secret;
+	uintptr_t secret; /* known once it was proven */
 };
 
-/* Is @ptr a live and undamaged object of the heap's? False: the long way tells. */
-ma_inline bool ma_fast_prove(const struct ma_pagemap *map, const struct ma_heap *heap,
-			     const void *ptr, struct ma_fast_object *o)
+/** ma_fast_find() - is @ptr a live object of the heap's? False: the long way tells. */
+ma_inline bool ma_fast_find(const struct ma_pagemap *map, const struct ma_heap *heap,
+			    const void *ptr, struct ma_fast_object *o)
 {
 	struct ma_block *block = ma_pagemap_get_any(map, (uintptr_t)ptr);
 	size_t offset;
@@ -90,7 +90,14 @@ ma_inline bool ma_fast_prove(const struct ma_pagemap *map, const struct ma_heap 
 	if (ma_unlikely(o->idx * o->slab->slot != offset || o->idx >= o->slab->nslots))
 		return false;
 	o->state = atomic_load_explicit(&o->slab->states[o->idx], memory_order_relaxed);
-	if (ma_unlikely(ma_slot_phase(o->state) >= MA_SLOT_WIDE))
+	return ma_likely(ma_slot_phase(o->state) < MA_SLOT_WIDE);
+}
+
+/** ma_fast_prove() - is it undamaged, too? */
+ma_inline bool ma_fast_prove(const struct ma_pagemap *map, const struct ma_heap *heap,
+			     const void *ptr, struct ma_fast_object *o)
+{
+	if (ma_unlikely(!ma_fast_find(map, heap, ptr, o)))
 		return false;
 	o->secret = ma_slab_secret(o->slab, o->idx, o->state);
 	return ma_likely(ma_fast_intact((const char *)ptr + o->slab->slot - MA_CANARY,

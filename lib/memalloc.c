@@ -442,7 +442,7 @@ ma_export size_t custom_usable_size(const void *ptr)
 {
 	struct ma_fast_object o;
 
-	if (ma_likely(mine != NULL) && ma_fast_prove(&ma_global.pagemap, mine, ptr, &o))
+	if (ma_likely(mine != NULL) && ma_fast_find(&ma_global.pagemap, mine, ptr, &o))
 		return ma_fast_size(&o);
 	if (ptr == NULL || !ma_global_ready())
 		return 0;

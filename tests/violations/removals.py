@@ -45,7 +45,7 @@ REMOVALS = [
         "state of a small object", SLAB,
         "\tif (ma_unlikely(!ma_slot_is_live(state)))\n\t\treturn MA_PROOF_FREE;\n",
         "\tif (ma_unlikely(!ma_slot_is_live(state))) {\n\t\tslot->slack = 0;\n\t\treturn MA_PROOF_OK;\n\t}\n",
-        also=[(FAST, "\tif (ma_unlikely(ma_slot_phase(o->state) >= MA_SLOT_WIDE))\n\t\treturn false;\n", "")],
+        also=[(FAST, "return ma_likely(ma_slot_phase(o->state) < MA_SLOT_WIDE);", "return true;")],
         tests=["test_heap/test_freed_small_objects", "violation_double_free", "violation_realloc_freed"]),
     Removal(
         "start of a small object", SLAB,
