@@ -75,7 +75,8 @@ static const char *check_slot(const struct ma_slab *slab, uint32_t idx, struct t
 	unsigned state = ma_slab_load(slab, idx);
 	const char *broken = NULL;
 
-	if (ma_slot_phase(state) > MA_SLOT_LOST)
+	if (ma_slot_phase(state) > MA_SLOT_LOST ||
+	    (ma_slot_phase(state) == MA_SLOT_WIDE && slab->wide == NULL))
 		return "S4 states are free, retired, remote or live";
 	if (ma_slot_phase(state) != MA_SLOT_FREE && !was_handed_out(slab, idx))
 		return "S2 slots in use were handed out";

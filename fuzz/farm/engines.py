@@ -21,7 +21,7 @@ AFL_SCHEDULES = ("explore", "fast", "coe", "rare", "exploit")
 MERGE_SECONDS = 1800
 
 # Targets whose bytes are operations, with how many bytes of configuration stand before them.
-SEQUENCES = {"heap": 3, "misuse": 3, "diff": 4, "oom": 5, "pools": 2, "threads": 3}
+SEQUENCES = {"heap": 3, "misuse": 3, "image": 3, "diff": 4, "oom": 5, "pools": 2, "threads": 3}
 
 
 class Lane:
@@ -78,7 +78,8 @@ def afl_command(lane, store, seconds):
         who = ["-S", f"secondary{lane.number}", "-p", schedule]
     length = next(word for word in run.LIMITS if word.startswith("-max_len=")).partition("=")[2]
     return ["afl-fuzz", "-G", length, "-t", "10000", "-V", seconds, "-i", first,
-            "-o", store.folder("afl", lane.target), *(["-x", words] if words else []), *who, "--", lane.program]
+            "-o", store.folder("afl", lane.target), *(["-x", words] if words else []), *who,
+            "--", lane.program]
 
 
 def command(lane, store, seconds):
