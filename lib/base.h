@@ -57,6 +57,12 @@
 #define ma_touches ma_inline
 #endif
 
+/*
+ * A truth in a descriptor. The checks must stand any number in there, and a bool that is neither 0
+ * nor 1 is undefined behaviour as soon as it is read.
+ */
+typedef uint8_t ma_flag;
+
 #define ma_tls_initial_exec __attribute__((tls_model("initial-exec")))
 
 /* The line size that keeps fields written by different threads apart. */

@@ -52,12 +52,12 @@ struct ma_block {
 	struct ma_region *region; /* that it is part of */
 	uint64_t dirty_ms;        /* when it was freed; while on the dirty list */
 	_Atomic uint8_t kind;     /* enum ma_block_kind; of one that is handed out, its owner's */
-	bool free;                /* kind is MA_BLOCK_FREE */
-	bool zero;        /* every byte reads as zero; once allocated: did when it was handed out */
-	bool dirty;       /* on the dirty list: free, and may hold physical pages */
+	ma_flag free;             /* kind is MA_BLOCK_FREE */
+	ma_flag zero;     /* every byte reads as zero; once allocated: did when it was handed out */
+	ma_flag dirty;    /* on the dirty list: free, and may hold physical pages */
 	uint32_t purpose; /* what it waits for or has waited for (waitlist.h), or MA_BLOCK_NEW */
 	uint8_t nguards;  /* guards put up since it had none; the owner's */
-	bool guarded;     /* some pages may be inaccessible (guard.h); the owner's */
+	ma_flag guarded;  /* some pages may be inaccessible (guard.h); the owner's */
 	uint16_t
 		nguarded; /* pages that were made guards last, or the most that fits; the owner's */
 	uint32_t nstale;  /* pages that may be physical, or might when it was handed out (P10) */
@@ -78,7 +78,7 @@ struct ma_region {
 	struct ma_block *first; /* lowest block */
 	struct ma_block *last;  /* highest block */
 	size_t idx;             /* place in the region table */
-	bool direct;            /* one allocated block, mapped for it alone; never searched */
+	ma_flag direct;         /* one allocated block, mapped for it alone; never searched */
 	size_t tree_bytes;      /* of tree's memory; 0 when there is none */
 	struct ma_maxtree
 		tree; /* per page: size in pages of the free block starting there (fit=first) */

@@ -38,11 +38,11 @@ struct ma_large {
 	uint64_t secret;    /* of its canary */
 	uint32_t allocated; /* numbers of stacks, 0 for none */
 	uint32_t freed;
-	uint8_t origin;      /* who may free it (heap.h) */
-	bool tight;          /* the object ends where the guard begins */
-	bool bare;           /* without guards, where others have them */
-	bool plain;          /* neither tight nor aligned to more than a page: it may move */
-	_Atomic bool sealed; /* A1 to A3 hold; written under the pool lock */
+	uint8_t origin;         /* who may free it (heap.h) */
+	ma_flag tight;          /* the object ends where the guard begins */
+	ma_flag bare;           /* without guards, where others have them */
+	ma_flag plain;          /* neither tight nor aligned to more than a page: it may move */
+	_Atomic ma_flag sealed; /* A1 to A3 hold; written under the pool lock */
 };
 
 static_assert(sizeof(struct ma_large) <= MA_BLOCK_RIDER, "the facts ride in the block");

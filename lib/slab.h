@@ -128,8 +128,8 @@ struct ma_slab {
 	uint32_t start;              /* the first slot that was */
 	uint32_t used;               /* S2 */
 	uint16_t hint;               /* a word of vacant (S3) */
-	bool zero;                   /* fresh slots are known to be zero; fixed */
-	bool is_avail;               /* on its bin's list of slabs with free slots */
+	ma_flag zero;                /* fresh slots are known to be zero; fixed */
+	ma_flag is_avail;            /* on its bin's list of slabs with free slots */
 	uint32_t choice;             /* what decides which slot is next, where they are shuffled */
 	struct ma_slab *prev, *next; /* in that list or the other */
 };
