@@ -12,6 +12,7 @@ it, and what could.
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -131,10 +132,13 @@ def plant(build, chosen):
     """Return: {name: what stopped it}, and whether all is as it should be."""
     programs = sound_programs(build, "corpus")
     found, sound = {}, bool(programs)
-    with tempfile.TemporaryDirectory(prefix="memalloc-planted-") as directory:
-        for defect in chosen:
-            found[defect.name] = stop(build, programs, defect, pathlib.Path(directory, defect.name))
-            text, right = verdict(defect, found[defect.name])
+    with (tempfile.TemporaryDirectory(prefix="memalloc-planted-") as directory,
+          concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool):
+        for defect, stopped in zip(chosen, pool.map(
+                lambda one: stop(build, programs, one, pathlib.Path(directory, one.name)),
+                chosen)):
+            found[defect.name] = stopped
+            text, right = verdict(defect, stopped)
             print(f"{defect.name}: {text}", flush=True)
             sound = sound and right
     return found, sound
