@@ -14,9 +14,12 @@ SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 BUILDS = [
     ("gcc-release", "gcc", "g++", ["--buildtype=release", "-Db_lto=true"]),
     ("clang14-release", "clang-14", "clang++-14", ["--buildtype=release"]),
+    ("gcc-sanitized", "gcc", "g++", ["--buildtype=debugoptimized", *SANITIZE]),
     ("clang19-sanitized", "clang-19", "clang++-19", ["--buildtype=debugoptimized", *SANITIZE]),
-    ("clang19-memory", "clang-19", "clang++-19", ["-Db_sanitize=memory", "-Db_lundef=false"]),
-    ("clang14-thread", "clang-14", "clang++-14", ["-Db_sanitize=thread", "-Db_lundef=false"]),
+    ("clang19-memory", "clang-19", "clang++-19",
+     ["--buildtype=debugoptimized", "-Db_sanitize=memory", "-Db_lundef=false"]),
+    ("clang14-thread", "clang-14", "clang++-14",
+     ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false"]),
 ]
 
 

@@ -78,7 +78,9 @@ ma_touches void ma_canary_put(void *at, uint64_t secret)
 /** ma_canary_clear() - nobody is to see it any more. */
 ma_touches void ma_canary_clear(void *at)
 {
-	memset(at, 0, sizeof(uint64_t));
+	const uint64_t none = 0;
+
+	memcpy(at, &none, sizeof(none)); /* of memset, gcc makes a call: sanitizers look at that */
 	ma_annotate_filled(at, sizeof(uint64_t));
 }
 

@@ -104,7 +104,7 @@ ma_touches bool ma_fill_is_zero(const char *at, const struct ma_fill *fill)
 }
 
 /** ma_fill_bytes_are_zero() - whether @size bytes (I1) are. */
-ma_inline bool ma_fill_bytes_are_zero(const char *at, size_t size)
+ma_touches bool ma_fill_bytes_are_zero(const char *at, size_t size)
 {
 	const struct ma_fill fill = ma_fill_of(size, true);
 

@@ -26,7 +26,8 @@ bool scenario_main(int argc, char **argv, const struct scenario *table, size_t n
 
 /*
  * What a scenario does wrong is for memalloc to find, and not for a tool that looks on.
- * The link is read, not followed: under Valgrind it leads to Valgrind itself.
+ * The link is read, not followed: under Valgrind it leads to Valgrind itself. Where programs are
+ * another machine's, meson says what runs them.
  */
 static void become(const char *name, const char *options, int fd, int to)
 {
@@ -40,7 +41,11 @@ static void become(const char *name, const char *options, int fd, int to)
 	if (to >= 0)
 		(void)dup2(to, fd);
 	(void)alarm(SECONDS_MAX);
-	(void)execl(path, "scenario", name, (char *)NULL);
+	if (getenv("MESON_EXE_WRAPPER") != NULL)
+		(void)execl("/bin/sh", "sh", "-c", "exec $MESON_EXE_WRAPPER \"$0\" \"$1\"", path,
+			    name, (char *)NULL);
+	else
+		(void)execl(path, "scenario", name, (char *)NULL);
 	_exit(127);
 }
 

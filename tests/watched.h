@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #ifdef MA_VALGRIND
 #include <valgrind/valgrind.h>
@@ -15,13 +16,16 @@ void __asan_poison_memory_region(const volatile void *ptr, size_t size) __attrib
 
 void __tsan_acquire(void *ptr) __attribute__((weak));
 
-/**
- * is_under_tsan() - whether it is ThreadSanitizer, whose own memory comes and goes, and under which
- * no thread can start in a child of fork.
- */
+/** is_under_tsan() - whether it is ThreadSanitizer, whose own memory comes and goes. */
 static inline bool is_under_tsan(void)
 {
 	return __tsan_acquire != NULL;
+}
+
+/** starts_after_fork() - whether a child of fork can start threads: not with TSan, nor in qemu. */
+static inline bool starts_after_fork(void)
+{
+	return !is_under_tsan() && getenv("MESON_EXE_WRAPPER") == NULL;
 }
 
 /** is_watched() - whether one finds what a test does wrong before memalloc does. */
