@@ -125,8 +125,7 @@ static void adopt(struct ground *g, struct fresh *fresh)
 	fresh->next++;
 }
 
-/* What the OS did not take back when it had refused what describes a region. */
-static void learn_stranded(struct ground *g)
+void ground_learn_stranded(struct ground *g)
 {
 	if (ground_refused(g) && g->pool.counts.stranded > g->plain.stranded)
 		g->plain.stranded = g->pool.counts.stranded;
@@ -195,7 +194,7 @@ void ground_grown(struct ground *g, size_t need)
 	find_fresh(g, &fresh);
 	grow(g, &fresh, need);
 	ground_must(fresh.next == fresh.n, "G7 the pool grows only when it must");
-	learn_stranded(g);
+	ground_learn_stranded(g);
 }
 
 void ground_not_grown(const struct ground *g)
@@ -220,7 +219,7 @@ bool ground_reserved(struct ground *g, size_t bytes)
 	find_fresh(g, &fresh);
 	done = reserve(g, &fresh, bytes);
 	ground_must(fresh.next == fresh.n, "G7 the pool grows only when it must");
-	learn_stranded(g);
+	ground_learn_stranded(g);
 	return done;
 }
 

@@ -62,6 +62,9 @@ bool ground_refused(const struct ground *g);
 /** ground_silent() - the OS was asked as often as the account says (G9). */
 void ground_silent(const struct ground *g);
 
+/** ground_learn_stranded() - what the OS did not take back when it refused a region's memory. */
+void ground_learn_stranded(struct ground *g);
+
 /** ground_nspare() - descriptors the pool has at hand. */
 size_t ground_nspare(const struct ground *g);
 
@@ -89,5 +92,28 @@ void ground_check_contents(const struct ground *g);
 
 /** ground_check_zero() - memory reads as zero, where one looks (G10). */
 void ground_check_zero(const struct ground *g, uintptr_t addr, size_t size);
+
+/* ---- ground_blocks.c: what is done to a block ------------------------------------------------ */
+
+/** ground_take() - a block into an empty slot; the slot stays empty when that is refused. */
+void ground_take(struct ground *g, unsigned slot, size_t size, size_t align);
+
+/** ground_take_direct() - a mapping of its own. */
+void ground_take_direct(struct ground *g, unsigned slot, size_t size);
+
+/** ground_free() - what is in a slot, if anything; it stays when its guards do. */
+void ground_free(struct ground *g, unsigned slot);
+
+/** ground_resize() - what is in a slot, where it is; a mapping of its own may move. */
+void ground_resize(struct ground *g, unsigned slot, size_t size);
+
+/** ground_guard() - guards of so many bytes at both ends, if there are none and the block has. */
+void ground_guard(struct ground *g, unsigned slot, size_t front, size_t back);
+
+/** ground_guard_all() - of all that is in a slot, if anything. */
+void ground_guard_all(struct ground *g, unsigned slot);
+
+/** ground_lift() - no guards any more. Return: false when the OS refused. */
+bool ground_lift(struct ground *g, unsigned slot);
 
 #endif
