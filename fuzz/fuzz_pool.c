@@ -321,7 +321,8 @@ static void do_slot(struct ground *g, const struct seq_op *op, unsigned slot)
 	ground_free(g, slot);
 	if (g->object[slot].block != NULL || op->kind == SEQ_FREE)
 		return;
-	pool_match(&g->plain, &g->pool);
+	if (!is_empty)
+		pool_match(&g->plain, &g->pool);
 	if (op->kind == SEQ_CALLOC)
 		ground_take_direct(g, slot, op->size);
 	else if (op->size > 0 || op->kind != SEQ_REALLOC)
@@ -332,6 +333,7 @@ static void do_op(struct ground *g, const struct seq_op *op)
 {
 	if (op->kind == SEQ_OTHER) {
 		do_other(g, op);
+		pool_match(&g->plain, &g->pool);
 		return;
 	}
 	for (unsigned i = 0; i < op->count; i++) {
@@ -396,7 +398,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pool_match(&g->plain, &g->pool);
 	while (plain_has_room(&g->plain) && seq_next(&g->seq, &op)) {
 		do_op(g, &op);
-		pool_match(&g->plain, &g->pool);
 		pool_match_choice(&g->plain, &g->pool, g->plain.page, g->plain.page);
 	}
 	end(g, how);

@@ -34,9 +34,19 @@ bool plain_refuses(struct plain_pool *plain, unsigned kind)
 
 size_t plain_at(const struct plain_pool *plain, uintptr_t addr)
 {
-	for (size_t i = 0; i < plain->nblocks; i++)
-		if (plain->block[i].addr == addr)
-			return i;
+	size_t low = 0;
+	size_t high = plain->nblocks;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (plain->block[mid].addr == addr)
+			return mid;
+		if (plain->block[mid].addr < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
 	model_fail("pool", "G1 blocks are where they should be");
 }
 

@@ -2,7 +2,7 @@
  * plain_pool - a plain account of a memory pool, for comparison.
  *
  * What and why: what the rooms from pool down must do, in the simplest way there is: all blocks of
- * all regions in one array in address order, looked through from its beginning for everything. It
+ * all regions in one array in address order, looked through from its beginning for each request. It
  * shares nothing with those rooms but numbers that are policy, and it knows what they know: where
  * the OS has put a region, what the clock says, and which calls the OS is going to refuse.
  *

@@ -60,40 +60,20 @@ static void match_blocks(const struct plain_pool *plain, const struct ma_pool *p
 
 /* ---- the index ------------------------------------------------------------------------------- */
 
-/* The free block of the same size that is chosen after block @i, or PLAIN_NONE. */
-static size_t next_of_size(const struct plain_pool *plain, size_t size, uint64_t entered)
-{
-	size_t next = PLAIN_NONE;
-
-	for (size_t i = 0; i < plain->nblocks; i++) {
-		const struct plain_block *b = &plain->block[i];
-
-		if (b->state == PLAIN_FREE && b->size == size && b->entered < entered &&
-		    (next == PLAIN_NONE || b->entered > plain->block[next].entered))
-			next = i;
-	}
-	return next;
-}
-
-static void match_link(const struct plain_pool *plain, const struct ma_block *link, size_t i)
-{
-	must((link == NULL) == (i == PLAIN_NONE) &&
-		     (link == NULL || ma_block_addr(link) == plain->block[i].addr),
-	     "G3 blocks of one size are in the order of their frees");
-}
-
+/* The validator has seen that each free block is in its bin, once. */
 static void match_bins(const struct plain_pool *plain, const struct ma_pool *pool)
 {
 	const struct ma_block *block = pool->blocks;
 
 	for (size_t i = 0; i < plain->nblocks; i++, block = block->next) {
-		const struct plain_block *b = &plain->block[i];
+		const struct ma_block *next = block->free ? block->idle.bin_next : NULL;
+		const struct plain_block *then;
 
-		if (b->state != PLAIN_FREE)
+		if (next == NULL)
 			continue;
-		match_link(plain, pool->fit.bins->bin[b->size / plain->page],
-			   next_of_size(plain, b->size, UINT64_MAX));
-		match_link(plain, block->idle.bin_next, next_of_size(plain, b->size, b->entered));
+		then = &plain->block[plain_at(plain, ma_block_addr(next))];
+		must(then->size == plain->block[i].size && then->entered < plain->block[i].entered,
+		     "G3 blocks of one size are in the order of their frees");
 	}
 }
 

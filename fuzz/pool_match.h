@@ -13,7 +13,7 @@
  *   G5  Totals are those of the account.
  *   G6  The OS has mapped what is known, and there are no descriptors but those in use.
  *
- * Locks: none; one thread. Cost: O(blocks * free blocks).
+ * Locks: none; one thread. Cost: O(blocks * log blocks), and the validators'.
  */
 #ifndef FUZZ_POOL_MATCH_H
 #define FUZZ_POOL_MATCH_H
