@@ -102,6 +102,7 @@ static void step(struct ground *g)
 	ground_must(given == plain_step(&g->plain),
 		    "G9 what has come of age goes back, and nothing else");
 	ground_silent(g);
+	pool_match(&g->plain, &g->pool);
 	ground_check_contents(g);
 }
 
@@ -133,6 +134,7 @@ static void give(struct ground *g, size_t keep)
 	ground_silent(g);
 	if (!ground_refused(g) && !g->went_back)
 		check_given(g, keep);
+	pool_match(&g->plain, &g->pool);
 	ground_check_contents(g);
 }
 
