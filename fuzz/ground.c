@@ -8,6 +8,10 @@
 /* Regions that one operation can bring: the OS has no more bytes. */
 #define NFRESH 16
 
+/* Bytes that descriptors of a region may take, and a leaf of the pagemap. */
+#define DESCRIBED ((size_t)1 << 20)
+#define LEAF ((size_t)3 << 20)
+
 /* Pages that are looked at, of a free block that reads as zero. */
 #define NZERO ((size_t)256)
 
@@ -27,6 +31,22 @@ void ground_before(struct ground *g)
 bool ground_refused(const struct ground *g)
 {
 	return os_fake_refused() != g->nrefused;
+}
+
+static bool was_ordered(const struct ground *g)
+{
+	const struct plain_os *os = &g->plain.os;
+	size_t now = os_fake_calls();
+
+	return now >= os->from || (os->at > os->calls && os->at <= now);
+}
+
+bool ground_had_room(const struct ground *g, size_t size)
+{
+	size_t mapped = os_fake_mapped() + DESCRIBED + LEAF;
+
+	return !was_ordered(g) && size <= OS_FAKE_ARENA && mapped + size <= g->os_bytes &&
+	       (OS_FAKE_ARENA / 2 - mapped) / (os_fake_nmappings() + 1) >= size;
 }
 
 void ground_silent(const struct ground *g)
@@ -142,7 +162,8 @@ static bool reserve(struct ground *g, struct fresh *fresh, size_t bytes)
 		if (size > plain_room(plain))
 			return false;
 		if (fresh->next == fresh->n) {
-			ground_must(ground_refused(g), "G8 a refusal has a reason");
+			ground_must(ground_refused(g) && !ground_had_room(g, size),
+				    "G8 a refusal has a reason");
 			return false;
 		}
 		ground_must(fresh->region[fresh->next].size == size,
@@ -152,12 +173,15 @@ static bool reserve(struct ground *g, struct fresh *fresh, size_t bytes)
 	return true;
 }
 
-/* Halves of @size, down to @need. */
-static bool is_a_part(const struct ground *g, size_t size, size_t need, size_t part)
+/* @part is of those that are tried, halves of @size, down to @need; none before it had room. */
+static bool is_largest_part(const struct ground *g, size_t size, size_t need, size_t part)
 {
-	while (size > need && size != part)
+	while (size > need && size != part) {
+		if (ground_had_room(g, size))
+			return false;
 		size = ma_max(ma_align_up(size / 2, g->plain.page), need);
-	return size == part;
+	}
+	return size == part || (part == 0 && !ground_had_room(g, size));
 }
 
 static void grow(struct ground *g, struct fresh *fresh, size_t need)
@@ -172,7 +196,8 @@ static void grow(struct ground *g, struct fresh *fresh, size_t need)
 	if (need > most)
 		return;
 	if (fresh->n == 0) {
-		ground_must(ground_refused(g), "G8 a refusal has a reason");
+		ground_must(ground_refused(g) && is_largest_part(g, size, need, 0),
+			    "G8 a refusal has a reason");
 		return;
 	}
 	/* Which of them came first is not known. */
@@ -180,7 +205,7 @@ static void grow(struct ground *g, struct fresh *fresh, size_t need)
 		adopt(g, fresh);
 	if (fresh->next == fresh->n)
 		return;
-	ground_must(got == size || (ground_refused(g) && is_a_part(g, size, need, got)),
+	ground_must(got == size || (ground_refused(g) && is_largest_part(g, size, need, got)),
 		    "G7 the pool grows by the size that is next");
 	adopt(g, fresh);
 	if (first && wanted > MA_REGION_MAX)

@@ -46,6 +46,7 @@ struct ground {
 	void *other[GROUND_NOTHERS]; /* others' mappings */
 	size_t other_size[GROUND_NOTHERS];
 	uintptr_t place; /* where regions are wanted; 0: anywhere */
+	size_t os_bytes; /* that may be mapped in all */
 	size_t nrefused; /* calls the OS had refused before this operation */
 	bool went_back;  /* the clock did */
 };
@@ -58,6 +59,14 @@ void ground_before(struct ground *g);
 
 /** ground_refused() - whether the OS has refused anything since. */
 bool ground_refused(const struct ground *g);
+
+/**
+ * ground_had_room() - whether the OS had to map @size bytes, and what describes them
+ *
+ * So if it was not told to refuse anything, its limit was far enough, and a hole was large enough:
+ * what is free is divided by what is mapped into holes of which one is no smaller than the mean.
+ */
+bool ground_had_room(const struct ground *g, size_t size);
 
 /** ground_silent() - the OS was asked as often as the account says (G9). */
 void ground_silent(const struct ground *g);

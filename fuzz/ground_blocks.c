@@ -110,7 +110,8 @@ void ground_take_direct(struct ground *g, unsigned slot, size_t size)
 		return;
 	}
 	if (block == NULL) {
-		ground_must(ground_refused(g), "G8 a refusal has a reason");
+		ground_must(ground_refused(g) && !ground_had_room(g, size),
+			    "G8 a refusal has a reason");
 		return;
 	}
 	(void)plain_add_region(&g->plain, ma_block_addr(block), ma_align_up(size, g->plain.page),
@@ -190,24 +191,58 @@ static void extend(struct ground *g, unsigned slot, size_t size)
 	ground_silent(g);
 }
 
+/* Two slots of four. */
+static bool may_move(unsigned slot)
+{
+	return slot % 4 < 2;
+}
+
+/* Whether the pagemap has no place for what begins there. */
+static bool is_beyond_map(uintptr_t addr, size_t size)
+{
+	return size > ((uintptr_t)1 << MA_PAGEMAP_ADDR_BITS) - addr;
+}
+
+/* What the limit allows is refused only by the OS: to grow in place, and to move. */
+static void check_not_resized(const struct ground *g, unsigned slot, size_t size)
+{
+	const struct ma_block *block = g->object[slot].block;
+
+	ground_must(ground_refused(g) || is_beyond_map(ma_block_addr(block), size),
+		    "G8 a refusal has a reason");
+	ground_must(!may_move(slot) || size <= block->size || !ground_had_room(g, size),
+		    "G8 a mapping that cannot grow moves");
+}
+
+static void check_moved(const struct ground *g, unsigned slot, size_t old)
+{
+	const struct ground_object *o = &g->object[slot];
+
+	if (ma_block_addr(o->block) == o->addr)
+		return;
+	ground_must(may_move(slot) && o->block->size > old && ground_refused(g),
+		    "G1 a mapping moves only when it cannot grow");
+	for (size_t at = 0; at < old; at += MA_GRANULE)
+		ground_must(ma_pagemap_get(&g->pagemap, o->addr + at) == NULL,
+			    "G1 what has moved is not entered where it was");
+}
+
 static void resize_direct(struct ground *g, unsigned slot, size_t size)
 {
 	struct ground_object *o = &g->object[slot];
 	size_t old = o->block->size;
-	bool may_move = slot % 4 < 2;
-	bool done = ma_direct_resize(&g->pool, o->block, size, may_move);
+	bool done = ma_direct_resize(&g->pool, o->block, size, may_move(slot));
 	bool legal = size <= MA_REQUEST_MAX &&
 		     (size <= old ||
 		      ma_align_up(size, g->plain.page) - old <= plain_room(&g->plain));
 
 	ground_learn_stranded(g);
 	ground_must(!done || legal, "G8 what is beyond the limit is refused");
-	ground_must(done || !legal || ground_refused(g), "G8 a refusal has a reason");
+	if (!done && legal)
+		check_not_resized(g, slot, size);
 	if (!done)
 		return;
-	ground_must(ma_block_addr(o->block) == o->addr ||
-			    (may_move && size > old && ground_refused(g)),
-		    "G1 a mapping moves only when it cannot grow");
+	check_moved(g, slot, old);
 	plain_move_region(&g->plain, index_of(g, slot), ma_block_addr(o->block),
 			  ma_align_up(size, g->plain.page));
 	o->addr = ma_block_addr(o->block);

@@ -18,9 +18,9 @@ UPWARDS, DOWNWARDS, EVERY_OTHER, NEVER = range(4)       # how all is freed at th
 
 
 def begin(best=0, pages=0, age=AT_ONCE, place=0, keep=0, first=K256, limit=NO_LIMIT, few=0,
-          refused=0, how=UPWARDS):
+          refused=0, how=UPWARDS, across=0):
     """The configuration: README.md has the table."""
-    return config(best | pages << 1 | age << 3 | place << 5 | keep << 6,
+    return config(best | pages << 1 | age << 3 | place << 5 | keep << 6 | across << 7,
                   first | limit << 2 | few << 6 | refused << 7, how)
 
 
@@ -130,6 +130,26 @@ SEEDS = {
     'contents-stay': begin() + row(3, 80, 5, 70) + calloc(9, 500000) + guard(1, 2, 1) + free(2) +
         do(GIVE, 0) + resize(9, 900000) + resize(3, 100 * PAGE) + resize(1, 3 * PAGE) + do(CHECK),
 }
+SEEDS.update({
+    'moves': begin() + pages(9, 1) + calloc(0, 1 << 20) + calloc(1, 1 << 20) + calloc(2, 1 << 20) +
+        do(MOVE, 0) + resize(0, 2 << 20) + do(LIFT) + cat(
+            do(FAIL_AT, n) + resize(0, 2 << 20) for n in range(4)) + do(LIFT) +
+        resize(0, 3 << 20) + resize(1, 3 << 20) + resize(0, 4 << 20) + calloc(3, 1 << 20) +
+        do(UNMAP, 0) + resize(0, 5 << 20) + resize(0, 4 << 20) + do(MOVE, 0) + resize(0, 9 << 20),
+    'move-and-unmap-refused': begin() + pages(9, 1) + calloc(0, 1 << 20) + calloc(1, 1 << 20) +
+        do(FAIL_FROM, 2) + resize(0, 2 << 20) + do(LIFT) + free(0) + do(FAIL_FROM, 0) + free(1),
+    'few-bytes-half-by-half': begin(few=1, first=DEFAULT) + row(200, 200, 200, 300) + cat(
+        pages(4 + i, 40 >> i) for i in range(5)) + do(RESERVE, 3 << 20) + do(RESERVE, 1 << 20),
+    'extend-too-far': begin() + row(2, 3, 1) + free(1) + resize(0, 6 * PAGE) + resize(0, 7 * PAGE) +
+        resize(0, 5 * PAGE),
+    'another-leaf': begin(across=1) + cat(pages(i, 1000) for i in range(3)) + aligned(
+        4, 23, 9 << 20) + calloc(5, 40 << 20) + do(CHECK) + do(RESET) + calloc(0, 3 << 20),
+    'resize-into-another-leaf': begin(across=1) + pages(0, 1) + calloc(2, 3 << 20) + cat(
+        do(FAIL_AT, n) + resize(2, 9 << 20) + do(LIFT) for n in range(3)) + resize(2, 20 << 20) +
+        resize(2, 1),
+    'grow-without-another-leaf': begin(across=1) + cat(
+        do(FAIL_AT, n) + pages(n, 2000) + do(LIFT) for n in range(1, 6)) + pages(0, 3000),
+})
 SEEDS.update({f'pages-of-{word}': begin(pages=n, age=AFTER_40) + some_of_all() + cat(
     do(STEP, 4) for _ in range(4)) for n, word in ((2, '16k'), (3, '64k'))})
 SEEDS.update(both('holes', holes(4, 8, 3, 8, 5, 8), pages(20, 3), pages(21, 8), pages(22, 4),

@@ -14,7 +14,7 @@
 #include "os.h"
 #include "os_fake.h"
 
-#define ARENA ((size_t)1 << 30)
+#define ARENA OS_FAKE_ARENA
 #define NMAPPINGS 4096
 #define NEVER SIZE_MAX
 
@@ -165,7 +165,10 @@ static void copy(size_t from, size_t to, size_t size)
 	}
 }
 
-/* At a multiple of its size: which leaves of the address map it takes must not depend on chance. */
+/*
+ * Half of its size behind a multiple of it: which leaves of the address map it takes must not
+ * depend on chance, and in the middle another one begins.
+ */
 static void make_arena(void)
 {
 	char *ptr = mmap(NULL, 2 * ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -174,7 +177,7 @@ static void make_arena(void)
 
 	if (ptr == MAP_FAILED)
 		die("no arena");
-	fake.arena = (char *)ma_align_up((uintptr_t)ptr, ARENA);
+	fake.arena = (char *)ma_align_up((uintptr_t)ptr + ARENA / 2, ARENA) - ARENA / 2;
 	before = (size_t)(fake.arena - ptr);
 	if (before > 0)
 		(void)munmap(ptr, before);

@@ -36,6 +36,9 @@ void os_fake_fast(bool fast);
 /** os_fake_set_page_size() - 4096, 16384 or 65536; while nothing is mapped. */
 void os_fake_set_page_size(size_t size);
 
+/* The arena begins half of this behind a multiple of it, where a leaf of the pagemap begins. */
+#define OS_FAKE_ARENA ((size_t)1 << 30)
+
 /**
  * os_fake_set_offset() - leave out @npages pages at the start of the arena; while nothing is
  * mapped.
