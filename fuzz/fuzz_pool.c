@@ -52,7 +52,8 @@ static void read_config(struct ground *g, struct ma_pool_config *config)
 	os_fake_fast(true);
 	os_fake_reset();
 	os_fake_set_page_size(pages[a >> 1 & 3]);
-	if (a & 0x80)
+	g->across = a & 0x80;
+	if (g->across)
 		os_fake_set_offset((OS_FAKE_ARENA / 2 - BEFORE_LEAF) / ma_os_page_size());
 	probe = ma_os_map(ma_os_page_size());
 	ground_must(probe != NULL && ma_os_unmap(probe, ma_os_page_size()), "the fake OS starts");

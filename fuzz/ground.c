@@ -9,8 +9,8 @@
 #define NFRESH 16
 
 /* Bytes that descriptors of a region may take, and a leaf of the pagemap. */
-#define DESCRIBED ((size_t)1 << 20)
-#define LEAF ((size_t)3 << 20)
+#define DESCRIBED ((size_t)640 << 10)
+#define LEAF (sizeof(struct ma_pagemap_leaf) + ((size_t)256 << 10))
 
 /* Pages that are looked at, of a free block that reads as zero. */
 #define NZERO ((size_t)256)
@@ -43,7 +43,9 @@ static bool was_ordered(const struct ground *g)
 
 bool ground_had_room(const struct ground *g, size_t size)
 {
-	size_t mapped = os_fake_mapped() + DESCRIBED + LEAF;
+	const struct ma_pagemap_leaf *leaf = atomic_load(&g->pagemap.leaves);
+	bool has_leaves = leaf != NULL && (leaf->next != NULL || !g->across);
+	size_t mapped = os_fake_mapped() + DESCRIBED + (has_leaves ? 0 : LEAF);
 
 	return !was_ordered(g) && size <= OS_FAKE_ARENA && mapped + size <= g->os_bytes &&
 	       (OS_FAKE_ARENA / 2 - mapped) / (os_fake_nmappings() + 1) >= size;

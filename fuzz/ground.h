@@ -48,6 +48,7 @@ struct ground {
 	uintptr_t place; /* where regions are wanted; 0: anywhere */
 	size_t os_bytes; /* that may be mapped in all */
 	size_t nrefused; /* calls the OS had refused before this operation */
+	bool across;     /* memory is two leaves of the pagemap */
 	bool went_back;  /* the clock did */
 };
 
