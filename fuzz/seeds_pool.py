@@ -111,6 +111,9 @@ SEEDS = {
         run_free(0, 40, 0x55) + cat(do(STEP, 4) for _ in range(6)),
     'one-region-stays': begin(age=AFTER_40, keep=1, first=K64) + row(16, 32) + free(0) + free(1) +
         do(STEP, 9) + do(STEP, 9) + do(STEP, 20) + row(3) + free(0) + do(TRIM, 5) + do(GIVE, 0),
+    'purge-refused': begin(age=AFTER_100) + row(3, 1, 4, 1) + free(0) + do(CLOCK, 5) + free(2) +
+        do(PURGE, 0) + do(STEP, 25) + do(STEP, 10) + do(STEP, 20) + do(PURGE, 0) + do(GIVE, 0) +
+        do(STEP, 30),
     'clock-goes-back': begin(age=AFTER_100) + row(3, 1, 3, 1) + do(CLOCK, 100) + free(0) +
         do(CLOCK_BACK, 150) + free(2) + do(STEP, 0) + do(GIVE, 0) + do(STEP, 25) + do(STEP, 60),
     'late-frees': begin(age=AFTER_40, first=DEFAULT) + late(20) + cat(
