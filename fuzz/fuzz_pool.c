@@ -26,6 +26,7 @@ enum {
 	OP_GUARD_ALL,                 /* all of block arg */
 	OP_LIFT,                      /* of block arg */
 	OP_OTHER,                     /* somebody else maps pages, or unmaps them */
+	OP_MEANWHILE,                 /* another thread frees block arg when the OS unmaps next */
 };
 
 #define OS_BYTES ((size_t)384 << 20)
@@ -83,6 +84,7 @@ static bool begin(struct ground *g, const uint8_t *data, size_t size)
 	memset(&g->object, 0, sizeof(g->object));
 	memset(&g->other, 0, sizeof(g->other));
 	g->went_back = false;
+	g->meanwhile = 0;
 	seq_init(&g->seq, data, size);
 	read_config(g, &config);
 	if (!ma_pagemap_init(&g->pagemap))
@@ -99,12 +101,51 @@ static bool begin(struct ground *g, const uint8_t *data, size_t size)
 
 /* ---- what goes back -------------------------------------------------------------------------- */
 
+/* The lock is not held while the OS unmaps: another thread may free. */
+static void free_meanwhile(void)
+{
+	struct ground *g = &ground;
+	struct ground_object *o = &g->object[g->meanwhile - 1];
+
+	if (o->block == NULL || o->block->guarded || o->block->region->direct)
+		return;
+	ground_check_paint(g, g->meanwhile - 1, o->block->size);
+	SAY("another thread frees %u: %p\n", g->meanwhile - 1, ma_block_ptr(o->block));
+	(void)ma_pool_free(&g->pool, o->block);
+	g->freed_meanwhile = o->addr;
+	o->block = NULL;
+}
+
+static void freed_meanwhile(struct plain_pool *plain)
+{
+	size_t i = plain_at(plain, ground.freed_meanwhile);
+
+	plain->block[i].since = plain->now;
+	plain_free(plain, i, false);
+}
+
+static void before_giving(struct ground *g)
+{
+	ground_before(g);
+	g->freed_meanwhile = 0;
+	os_fake_on_unmap(g->meanwhile != 0 ? free_meanwhile : NULL);
+}
+
+/* The account is about to give back the same. */
+static void after_giving(struct ground *g)
+{
+	os_fake_on_unmap(NULL);
+	g->meanwhile = 0;
+	g->plain.meanwhile = g->freed_meanwhile != 0 ? freed_meanwhile : NULL;
+}
+
 static void step(struct ground *g)
 {
 	size_t given;
 
-	ground_before(g);
+	before_giving(g);
 	given = ma_decay_step(&g->pool);
+	after_giving(g);
 	SAY("step: %zu bytes given back\n", given);
 	ground_must(given == plain_step(&g->plain),
 		    "G9 what has come of age goes back, and nothing else");
@@ -134,12 +175,13 @@ static void give(struct ground *g, size_t keep)
 {
 	size_t given;
 
-	ground_before(g);
+	before_giving(g);
 	given = ma_decay_all(&g->pool, keep);
+	after_giving(g);
 	SAY("give back all but %zu bytes: %zu\n", keep, given);
 	ground_must(given == plain_give_all(&g->plain, keep), "G9 bytes given back are told");
 	ground_silent(g);
-	if (!ground_refused(g) && !g->went_back)
+	if (!ground_refused(g) && !g->went_back && g->freed_meanwhile == 0)
 		check_given(g, keep);
 	pool_match(&g->plain, &g->pool);
 	ground_check_contents(g);
@@ -253,6 +295,9 @@ static void do_own(struct ground *g, const struct seq_op *op)
 		return;
 	case OP_OTHER:
 		map_other(g, op->arg);
+		return;
+	case OP_MEANWHILE:
+		g->meanwhile = slot + 1;
 		return;
 	default:
 		return;

@@ -45,11 +45,13 @@ struct ground {
 	struct ground_object object[GROUND_NSLOTS];
 	void *other[GROUND_NOTHERS]; /* others' mappings */
 	size_t other_size[GROUND_NOTHERS];
-	uintptr_t place; /* where regions are wanted; 0: anywhere */
-	size_t os_bytes; /* that may be mapped in all */
-	size_t nrefused; /* calls the OS had refused before this operation */
-	bool across;     /* memory is two leaves of the pagemap */
-	bool went_back;  /* the clock did */
+	uintptr_t freed_meanwhile; /* what another thread has freed while the OS unmapped */
+	unsigned meanwhile;        /* the slot that it frees next, plus one; 0: none */
+	uintptr_t place;           /* where regions are wanted; 0: anywhere */
+	size_t os_bytes;           /* that may be mapped in all */
+	size_t nrefused;           /* calls the OS had refused before this operation */
+	bool across;               /* memory is two leaves of the pagemap */
+	bool went_back;            /* the clock did */
 };
 
 /** ground_must() - abort with a rule that does not hold. */

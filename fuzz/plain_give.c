@@ -2,38 +2,57 @@
 #include "os_fake.h"
 #include "plain_pool.h"
 
-/* The block is aside, and the only one of its region: unmap that. */
-static size_t give_region(struct plain_pool *plain, size_t i)
+/* Another thread may act first: blocks are elsewhere in the array then. */
+static bool unmaps(struct plain_pool *plain)
 {
-	struct plain_block *block = &plain->block[i];
-	size_t size = block->size;
+	void (*meanwhile)(struct plain_pool *) = plain->meanwhile;
+
+	plain->meanwhile = NULL;
+	if (meanwhile != NULL)
+		meanwhile(plain);
+	return !plain_refuses(plain, OS_FAKE_UNMAP);
+}
+
+static bool purges(struct plain_pool *plain, uintptr_t addr)
+{
+	return !plain->block[plain_at(plain, addr)].zero && !plain_refuses(plain, OS_FAKE_PURGE);
+}
+
+/* What was aside is among the free ones again. */
+static void put_back(struct plain_pool *plain, uintptr_t addr, bool purged)
+{
+	size_t i = plain_at(plain, addr);
+
+	plain->block[i].since = plain->now;
+	plain_free(plain, i, purged || plain->block[i].zero);
+}
+
+/* The block is aside, and the only one of its region: unmap that. */
+static size_t give_region(struct plain_pool *plain, uintptr_t addr, size_t size)
+{
 	bool purged;
 
-	if (!plain_refuses(plain, OS_FAKE_UNMAP)) {
-		plain_remove_region(plain, i);
+	if (unmaps(plain)) {
+		plain_remove_region(plain, plain_at(plain, addr));
 		plain->shrunk++;
 		return size;
 	}
-	purged = !block->zero && !plain_refuses(plain, OS_FAKE_PURGE);
-	block->since = plain->now;
-	plain_free(plain, i, purged || block->zero);
+	purged = purges(plain, addr);
+	put_back(plain, addr, purged);
 	return purged ? size : 0;
 }
 
 /* The block is aside, and the last one of its region: unmap its end, purge the rest. */
-static size_t give_end(struct plain_pool *plain, size_t i, size_t keep)
+static size_t give_end(struct plain_pool *plain, uintptr_t addr, size_t size, size_t keep)
 {
-	struct plain_block *block = &plain->block[i];
-	size_t cut = block->size - keep;
-	bool unmapped = !plain_refuses(plain, OS_FAKE_UNMAP);
-	bool purged = !block->zero && !plain_refuses(plain, OS_FAKE_PURGE);
+	bool unmapped = unmaps(plain);
+	bool purged = purges(plain, addr);
 
-	block->size = unmapped ? keep : block->size;
-	block->since = plain->now;
+	plain->block[plain_at(plain, addr)].size = unmapped ? keep : size;
 	plain->shrunk += unmapped;
 	plain->purged += purged;
-	plain_free(plain, i, purged || block->zero);
-	return (unmapped || purged ? cut : 0) + (purged ? keep : 0);
+	put_back(plain, addr, purged);
+	return (unmapped || purged ? size - keep : 0) + (purged ? keep : 0);
 }
 
 static size_t give_contents(struct plain_pool *plain, size_t i)
@@ -63,14 +82,16 @@ static size_t stay(const struct plain_pool *plain, size_t keep)
 
 static size_t give(struct plain_pool *plain, size_t i, size_t keep)
 {
+	uintptr_t addr = plain->block[i].addr;
+	size_t size = plain->block[i].size;
 	bool ends = plain_ends(plain, i);
 	bool whole = ends && plain->block[i].starts && (keep == 0 || !is_only_region(plain));
 
 	plain_take_aside(plain, i);
 	if (whole)
-		return give_region(plain, i);
-	if (ends && plain->block[i].size > stay(plain, keep))
-		return give_end(plain, i, stay(plain, keep));
+		return give_region(plain, addr, size);
+	if (ends && size > stay(plain, keep))
+		return give_end(plain, addr, size, stay(plain, keep));
 	return give_contents(plain, i);
 }
 
@@ -101,14 +122,31 @@ static size_t give_dirty(struct plain_pool *plain, size_t keep)
 	return given;
 }
 
+/* The last block of what lies below an address, and where its region begins; or PLAIN_NONE. */
+static size_t last_below(const struct plain_pool *plain, uintptr_t *addr)
+{
+	size_t last = plain->nblocks;
+	size_t first;
+
+	while (last > 0 && plain->block[last - 1].addr >= *addr)
+		last--;
+	if (last == 0)
+		return PLAIN_NONE;
+	for (first = last - 1; !plain->block[first].starts; first--)
+		;
+	*addr = plain->block[first].addr;
+	return last - 1;
+}
+
 /* From the highest region down. */
 size_t plain_give_all(struct plain_pool *plain, size_t keep)
 {
 	size_t given = give_dirty(plain, keep);
+	uintptr_t addr = UINTPTR_MAX;
+	size_t i;
 
-	for (size_t i = plain->nblocks; i-- > 0;)
-		if (plain_ends(plain, i) && plain->block[i].state == PLAIN_FREE &&
-		    plain->block[i].size > stay(plain, keep))
+	while ((i = last_below(plain, &addr)) != PLAIN_NONE)
+		if (plain->block[i].state == PLAIN_FREE && plain->block[i].size > stay(plain, keep))
 			given += give(plain, i, keep);
 	return given;
 }

@@ -12,6 +12,7 @@ void plain_init(struct plain_pool *plain, const struct ma_pool_config *config, s
 	plain->grown = plain->shrunk = plain->purged = 0;
 	plain->stranded = 0;
 	plain->guarded = plain->unguarded = 0;
+	plain->meanwhile = NULL;
 }
 
 /* Three regions, or what is cut off twice. */

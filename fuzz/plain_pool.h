@@ -71,6 +71,7 @@ struct plain_pool {
 	size_t stranded; /* bytes the OS did not take back */
 	size_t lost;     /* the same, of what has ended; and what others have mapped */
 	size_t guarded, unguarded;
+	void (*meanwhile)(struct plain_pool *);  /* what another thread does while the OS unmaps */
 	struct plain_block block[PLAIN_NBLOCKS]; /* in address order */
 	uintptr_t queue[PLAIN_NBLOCKS];          /* addresses of blocks */
 };

@@ -8,7 +8,8 @@ from seeds import (CHECK, FAIL_AT, FAIL_FROM, LIFT, MOVE, PURGE, RESERVE, RESET,
                    STEP, TRIM, UNMAP, aligned, calloc, cat, config, do, free, main, malloc, resize,
                    run, run_aligned, run_free)
 
-CLOCK_BACK, GUARD, GUARD_ALL, LIFT_GUARDS, SOMEBODY = (f'other {i}' for i in range(5))
+CLOCK_BACK, GUARD, GUARD_ALL, LIFT_GUARDS, SOMEBODY, MEANWHILE = (
+    f'other {i}' for i in range(6))
 CLOCK, GIVE = 'clock', 'give'
 PAGE, REGION = 4096, 64 << 20
 AT_ONCE, AFTER_40, AFTER_100, AFTER_1000 = range(4)     # ms that free pages stay
@@ -130,6 +131,14 @@ SEEDS = {
     'extend-into-older': begin(age=AFTER_100) + row(2, 9, 2, 9, 1) + free(1) + do(STEP, 10) +
         free(3) + resize(0, 5 * PAGE) + resize(2, 11 * PAGE) + resize(0, 11 * PAGE) +
         resize(0, 12 * PAGE) + resize(0, PAGE) + do(STEP, 16) + do(STEP, 25),
+    'freed-while-the-os-unmaps': begin(age=AFTER_40) + cat(
+        row(5, 9, 4, 200, 5, 9) + do(MEANWHILE, slot) + free(5) + do(what, n) + run_free(0, 6) +
+        do(MEANWHILE, 3) + do(STEP, 10) + do(GIVE, 0)
+        for slot in (4, 3, 0) for what, n in ((STEP, 10), (GIVE, 0), (TRIM, 1), (GIVE, 20))),
+    'freed-while-the-os-refuses-to-unmap': begin(age=AFTER_40, best=1, first=K16) + cat(
+        row(4, 3, 5, 16) + do(what, 0) + do(MEANWHILE, 2) + free(3) + free(0) + do(STEP, 10) +
+        do(MEANWHILE, 1) + do(GIVE, 0) + do(LIFT) + do(STEP, 10) + do(MEANWHILE, 2) + do(GIVE, 0)
+        for what in (UNMAP, FAIL_FROM, FAIL_AT)),
     'contents-stay': begin() + row(3, 80, 5, 70) + calloc(9, 500000) + guard(1, 2, 1) + free(2) +
         do(GIVE, 0) + resize(9, 900000) + resize(3, 100 * PAGE) + resize(1, 3 * PAGE) + do(CHECK),
 }
