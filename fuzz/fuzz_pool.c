@@ -32,6 +32,9 @@ enum {
 #define OS_BYTES ((size_t)384 << 20)
 #define OS_FEW_BYTES ((size_t)8 << 20)
 
+/* Where regions are wanted: behind the first, which lies behind the root of the pagemap. */
+#define PLACE ((size_t)5 << 20)
+
 /* So far in front of where another leaf of the pagemap begins; its root lies there first. */
 #define BEFORE_LEAF ((size_t)8 << 20)
 
@@ -58,7 +61,7 @@ static void read_config(struct ground *g, struct ma_pool_config *config)
 		os_fake_set_offset((OS_FAKE_ARENA / 2 - BEFORE_LEAF) / ma_os_page_size());
 	probe = ma_os_map(ma_os_page_size());
 	ground_must(probe != NULL && ma_os_unmap(probe, ma_os_page_size()), "the fake OS starts");
-	g->place = a & 0x20 ? (uintptr_t)probe + ((size_t)2 << 20) : 0;
+	g->place = a & 0x20 ? (uintptr_t)probe + PLACE : 0;
 	os_fake_set_place(g->place);
 	g->os_bytes = b & 0x40 ? OS_FEW_BYTES : OS_BYTES;
 	os_fake_set_limit(g->os_bytes);

@@ -101,6 +101,8 @@ SEEDS = {
         resize(1, 7 << 20) + free(0) + do(STEP, 0) + do(GIVE, 1),
     'place-has-holes': begin(place=1, first=K16) + row(4, 8, 16, 32, 64) + do(SOMEBODY, 40) +
         cat(free(i) + do(GIVE, 0) for i in (1, 3)) + pages(5, 65) + pages(6, 130) + do(SOMEBODY, 0),
+    'place-in-a-region': begin(place=1, first=DEFAULT) + row(300, 200, 300, 1000) + cat(
+        free(i) + do(GIVE, 0) for i in (2, 0)) + row(300, 200, 200) + do(RESERVE, 6 << 20),
     'kept-for-a-while': begin(age=AFTER_100, keep=1) + row(3, 1, 5, 1, 7, 1, 200, 1) + cat(
         free(i) + do(STEP, 5) for i in (0, 2, 4, 6)) + cat(do(STEP, 5) for _ in range(6)),
     'merged-with-older': begin(age=AFTER_100) + row(6, 2, 1, 2, 6, 1) + free(0) + do(STEP, 15) +
