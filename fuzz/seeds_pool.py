@@ -156,6 +156,8 @@ SEEDS.update({
         pages(4 + i, 40 >> i) for i in range(5)) + do(RESERVE, 3 << 20) + do(RESERVE, 1 << 20),
     'few-bytes-to-the-last': begin(few=1, first=DEFAULT) + cat(pages(i, 60) for i in range(12)) + run(12, 30, 10 * PAGE) +
         run_free(0, 12) + do(GIVE, 0) + calloc(0, 600000) + calloc(1, 600000) + calloc(2, 600000),
+    'extend-to-a-whole-region': begin() + do(RESERVE, REGION) + pages(0, 1) + resize(0, REGION) +
+        resize(0, REGION + 1) + free(0) + malloc(1, REGION) + resize(1, PAGE),
     'extend-too-far': begin() + row(2, 3, 1) + free(1) + resize(0, 6 * PAGE) + resize(0, 7 * PAGE) +
         resize(0, 5 * PAGE),
     'another-leaf': begin(across=1) + cat(pages(i, 1000) for i in range(3)) + aligned(
