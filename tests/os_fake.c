@@ -37,7 +37,9 @@ static struct {
 	struct mapping map[NMAPPINGS]; /* in address order */
 	size_t nmap;
 	size_t mapped;
-	size_t used_end; /* offset behind all that may not be zero */
+	size_t used_end;                        /* offset behind all that may not be zero */
+	unsigned char guard[ARENA / REAL_PAGE]; /* 1: the page is one */
+	size_t nguards;                         /* such pages */
 	bool fast, fast_next;
 	size_t page, offset, limit;
 	uintptr_t wish, place;
@@ -85,6 +87,32 @@ static void discard(size_t start, size_t size)
 {
 	if (size > 0 && madvise(fake.arena + start, size, MADV_DONTNEED) != 0)
 		die("madvise failed");
+}
+
+/* Guards are remembered even where nothing is protected. */
+static void set_guard(size_t start, size_t size, unsigned char is)
+{
+	if (!is && fake.nguards == 0)
+		return;
+	for (size_t i = start / REAL_PAGE; i < (start + size) / REAL_PAGE; i++) {
+		fake.nguards += (size_t)is - fake.guard[i];
+		fake.guard[i] = is;
+	}
+}
+
+size_t os_fake_guards(const void *ptr, size_t size)
+{
+	size_t first = (size_t)((const char *)ptr - fake.arena) / REAL_PAGE;
+	size_t n = 0;
+
+	for (size_t i = 0; i < size / REAL_PAGE; i++)
+		n += fake.guard[first + i];
+	return n * REAL_PAGE;
+}
+
+size_t os_fake_all_guards(void)
+{
+	return fake.nguards * REAL_PAGE;
 }
 
 /* Which of the OS's pages from @start on are physical: @in[i]. At most AT_ONCE bytes. */
@@ -197,6 +225,7 @@ void os_fake_reset(void)
 		protect(0, ARENA, fake.fast_next ? PROT_READ | PROT_WRITE : PROT_NONE);
 		fake.fast = fake.fast_next;
 	}
+	set_guard(0, ARENA, 0);
 	fake.nmap = 0;
 	fake.mapped = 0;
 	fake.page = 4096;
@@ -269,6 +298,7 @@ static size_t holder(const void *ptr, size_t size)
 /* In fast mode it is cleared when it is mapped again. */
 static void release(size_t start, size_t size)
 {
+	set_guard(start, size, 0);
 	if (!fake.fast)
 		discard(start, size);
 	protect(start, size, PROT_NONE);
@@ -432,6 +462,7 @@ bool ma_os_guard(void *ptr, size_t size)
 	if (refuse(OS_FAKE_GUARD))
 		return false;
 	clear((size_t)((char *)ptr - fake.arena), size);
+	set_guard((size_t)((char *)ptr - fake.arena), size, 1);
 	protect((size_t)((char *)ptr - fake.arena), size, PROT_NONE);
 	return true;
 }
@@ -443,6 +474,7 @@ bool ma_os_unguard(void *ptr, size_t size, unsigned nguards)
 	(void)holder(ptr, size);
 	if (refuse(OS_FAKE_GUARD))
 		return false;
+	set_guard((size_t)((char *)ptr - fake.arena), size, 0);
 	protect((size_t)((char *)ptr - fake.arena), size, PROT_READ | PROT_WRITE);
 	return true;
 }

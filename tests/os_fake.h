@@ -89,6 +89,12 @@ size_t os_fake_mapped(void);
 /** os_fake_nmappings() - mappings now. */
 size_t os_fake_nmappings(void);
 
+/** os_fake_guards() - bytes of guard pages in a range of the arena, in fast mode, too. */
+size_t os_fake_guards(const void *ptr, size_t size);
+
+/** os_fake_all_guards() - bytes of guard pages in all. */
+size_t os_fake_all_guards(void);
+
 /** os_fake_written() - what was written to descriptor 2 since the last call of os_fake_forget(). */
 const char *os_fake_written(void);
 
