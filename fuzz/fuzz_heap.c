@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "decay.h"
+#include "oracle.h"
 #include "os.h"
 #include "os_fake.h"
 #include "remote.h"
@@ -68,13 +69,16 @@ static void do_reserve(struct world *w, size_t bytes)
 static void do_fork(struct world *w)
 {
 	struct ma_instance *inst = &w->instance[w->inst];
+	struct oracle_fork before;
 
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
 		if (w->heap[w->inst][t] != NULL)
 			ma_remote_deliver(w->heap[w->inst][t]);
+	oracle_before_fork(&before, inst);
 	ma_instance_lock(inst);
 	ma_instance_unlock(inst);
 	ma_instance_forked(inst, w->heap[w->inst][w->thread]);
+	oracle_after_fork(&before, inst, w->heap[w->inst][w->thread]);
 }
 
 static void do_give(struct world *w, const struct seq_op *op)

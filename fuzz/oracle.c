@@ -20,7 +20,7 @@ struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, 
 	return plan;
 }
 
-static unsigned class_of(const struct ma_instance *inst, size_t size, size_t align)
+unsigned world_class(const struct ma_instance *inst, size_t size, size_t align)
 {
 	size_t page = inst->pool.page;
 
@@ -70,7 +70,7 @@ bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align)
 {
 	const struct ma_pool *pool = &w->instance[inst].pool;
 	const struct ma_heap *heap = w->heap[inst][w->thread];
-	unsigned class_idx = class_of(&w->instance[inst], size, align);
+	unsigned class_idx = world_class(&w->instance[inst], size, align);
 	size_t limit = pool->config.limit;
 	size_t room = limit > pool->regions.mapped ? limit - pool->regions.mapped : 0;
 	struct world_plan plan;
@@ -100,7 +100,7 @@ static bool slot_must_stay(const struct world *w, unsigned inst, struct ma_block
 	uintptr_t owner = atomic_load(&block->owner);
 
 	return owner == (uintptr_t)w->heap[inst][w->thread] &&
-	       class_of(&w->instance[inst], size, 0) == ma_slab_of(block)->class_idx;
+	       world_class(&w->instance[inst], size, 0) == ma_slab_of(block)->class_idx;
 }
 
 static bool block_must_stay(const struct world *w, unsigned inst, struct ma_block *block,
@@ -110,7 +110,7 @@ static bool block_must_stay(const struct world *w, unsigned inst, struct ma_bloc
 	size_t have = block->size;
 
 	if (ma_large_of(block)->tight || block->region->direct || need > DIRECT_MIN ||
-	    class_of(&w->instance[inst], size, 0) != MA_NCLASSES)
+	    world_class(&w->instance[inst], size, 0) != MA_NCLASSES)
 		return false;
 	if (block != block->region->last && block->next->free)
 		have += block->next->size;
@@ -134,7 +134,7 @@ static bool is_chosen(const struct world *w, unsigned inst, size_t size, size_t 
 	const struct ma_instance_config *config = &w->config[inst];
 
 	return size <= MA_REGION_MAX && align <= MA_REGION_MAX && config->wait == 0 &&
-	       config->sample == 0 && class_of(&w->instance[inst], size, align) == MA_NCLASSES;
+	       config->sample == 0 && world_class(&w->instance[inst], size, align) == MA_NCLASSES;
 }
 
 struct world_choice world_choose(struct world *w, unsigned inst, size_t size, size_t align)

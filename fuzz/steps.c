@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "oracle.h"
 #include "os_fake.h"
 #include "steps.h"
 
@@ -33,16 +34,22 @@ static void free_slot(struct world *w, unsigned slot, unsigned thread, bool clai
 	const struct ma_request claim = {.size = o->size, .align = o->align};
 	unsigned inst = o->owner;
 	void *ptr = o->ptr;
+	struct oracle_waits waits;
+	struct oracle_way way;
 
 	if (ptr == NULL)
 		return;
 	SAY("free %u by thread %u: %p, %zu bytes\n", slot, thread, ptr, o->size);
 	check_size(w, inst, ptr, o->size);
+	way = oracle_before_free(w, o, thread);
+	oracle_large_leaves(&waits, w, o);
 	model_remove(&w->model, slot);
 	if (slot % 2 == 0 && !claims)
 		ma_heap_free(&w->instance[inst], w->heap[inst][thread], ptr);
 	else
 		ma_heap_free_sized(&w->instance[inst], w->heap[inst][thread], ptr, &claim);
+	oracle_after_free(&way);
+	oracle_large_left(&waits);
 }
 
 /* No whole page more than the object needs, or may have; the OS refused nothing meanwhile (W9). */
@@ -96,6 +103,8 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 {
 	struct model_object object = {NULL, req->size, ma_max(req->align, MA_ALIGN), w->inst, 0};
 	struct world_choice choice;
+	struct oracle_taken taken;
+	struct oracle_way way;
 	struct ma_heap *heap;
 	size_t refused;
 
@@ -105,6 +114,8 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	refused = os_fake_refused();
 	choice = world_choose(w, w->inst, req->size, req->align);
 	heap = world_heap(w, w->inst);
+	way = oracle_before_alloc(w, req);
+	taken = oracle_before_large(w, req);
 	if (heap != NULL && req->align == 0 && !req->zero)
 		object.ptr = ma_heap_alloc(heap, req->size);
 	else if (heap != NULL)
@@ -117,6 +128,8 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	if (os_fake_refused() == refused) {
 		world_check_choice(&choice, object.ptr);
 		check_slack(w, &object);
+		oracle_after_alloc(&way, object.ptr);
+		oracle_after_large(&taken, object.ptr);
 	}
 	model_add(&w->model, slot, &object, req->zero);
 	check_size(w, w->inst, object.ptr, req->size);

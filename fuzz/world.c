@@ -2,6 +2,7 @@
 
 #include "canary.h"
 #include "decay.h"
+#include "oracle.h"
 #include "os.h"
 #include "os_fake.h"
 #include "remote.h"
@@ -47,6 +48,7 @@ static void start_os(size_t page, size_t limit)
 static void read_hardening(struct ma_instance_config *config, unsigned byte)
 {
 	config->seed = byte + 1u;
+	config->renewed = true;
 	config->wait = byte & 0x01 ? 300000 : 0;
 	config->guard_large = (byte & 0x01) != (byte >> 5 & 1);
 	config->slab.shuffled = byte & 0x02;
@@ -160,8 +162,10 @@ static void check_rooms(struct world *w, unsigned inst)
 	if (nshared != atomic_load(&w->instance[inst].nshared))
 		model_fail("world", "W11 the slabs of ended threads are counted");
 	for (unsigned t = 0; t < WORLD_NTHREADS; t++)
-		if (w->heap[inst][t] != NULL)
+		if (w->heap[inst][t] != NULL) {
 			must_hold(ma_heap_check(w->heap[inst][t]));
+			oracle_heap(w->heap[inst][t]);
+		}
 }
 
 struct tally {
@@ -184,51 +188,6 @@ static void tally_slab(struct tally *tally, const struct ma_slab *slab)
 	}
 }
 
-static bool is_zero(const char *ptr, size_t size)
-{
-	uint64_t sum = 0;
-	uint64_t word;
-
-	for (size_t i = 0; i < size; i += sizeof(word)) {
-		memcpy(&word, ptr + i, sizeof(word));
-		sum |= word;
-	}
-	return sum == 0;
-}
-
-/* Slots @from to @to, never handed out. */
-static bool are_untouched(const struct ma_slab *slab, uint32_t from, uint32_t to)
-{
-	const char *ptr = ma_slab_slot_ptr(slab, from);
-
-	if (slab->flags & MA_SLAB_FILLED)
-		return from >= to || is_zero(ptr, (size_t)(to - from) * slab->slot);
-	for (uint32_t i = from; i < to; i++, ptr += slab->slot)
-		if (!is_zero(ptr, MA_ALIGN) || !is_zero(ptr + slab->slot - MA_ALIGN, MA_ALIGN))
-			return false;
-	return true;
-}
-
-/*
- * What a sweep looks at and the slab's own check does not: slots of a zero block that nobody has
- * had so far.
- */
-static void check_untouched(const struct ma_slab *slab)
-{
-	uint32_t end = slab->start + slab->fresh;
-	bool zero;
-
-	if (!slab->zero)
-		return;
-	if (end > slab->nslots)
-		zero = are_untouched(slab, end - slab->nslots, slab->start);
-	else
-		zero = are_untouched(slab, 0, slab->start) &&
-		       are_untouched(slab, end, slab->nslots);
-	if (!zero)
-		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
-}
-
 static void check_tally(struct world *w, unsigned inst)
 {
 	struct tally tally = {0, 0};
@@ -238,7 +197,7 @@ static void check_tally(struct world *w, unsigned inst)
 	for (struct ma_block *b = w->instance[inst].pool.blocks; b != NULL; b = b->next) {
 		if (b->kind == MA_BLOCK_SLAB) {
 			tally_slab(&tally, ma_slab_of(b));
-			check_untouched(ma_slab_of(b));
+			oracle_untouched(ma_slab_of(b));
 		}
 		if (b->kind != MA_BLOCK_LARGE)
 			continue;
@@ -283,6 +242,7 @@ void world_check(struct world *w)
 	}
 	if (os_fake_mapped() != known_mapped(w))
 		model_fail("world", "W5 what the OS has mapped is known");
+	oracle_guards(w);
 	if (++w->nchecks % SWEEP == 0)
 		sweep(w);
 }

@@ -98,6 +98,9 @@ struct world_plan {
 	bool direct;  /* in a mapping of its own */
 };
 
+/** world_class() - the class of a small object, or MA_NCLASSES. */
+unsigned world_class(const struct ma_instance *inst, size_t size, size_t align);
+
 /** world_plan() - the block that a large object needs. */
 struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, size_t align);
 
