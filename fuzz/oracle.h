@@ -9,8 +9,8 @@
  *   W13 Exactly those pages are guards that blocks tell of: the ends of a large object, the page
  *       behind a slab, all of a block that is sealed while it waits, and nothing else. Where the OS
  *       refused nothing, all that should have guards has them.
- *   W14 What a heap does beside each operation, and whether it has slots at hand, is what its
- *       configuration says; every slab and every size knows the stock of its class; slots of other
+ *   W14 What a heap does beside each operation, whether it has slots at hand, and how its choices
+ *       begin, is what its configuration says; every slab and every size knows the stock of its class; slots of other
  *       threads wait in a batch that is not full, and only small ones do.
  *   W15 The short way is there for whom it is: a live object of a small class can be proven by it
  *       to be one, with its size. A slot that is freed is the youngest of its stock, with the
@@ -35,6 +35,9 @@ void oracle_guards(const struct world *w);
 
 /** oracle_untouched() - W12: fresh slots of a block that was zero are. */
 void oracle_untouched(const struct ma_slab *slab);
+
+/** oracle_choices() - W14: what an instance chooses follows from its seed. */
+void oracle_choices(const struct ma_instance *inst);
 
 /** oracle_heap() - W14. */
 void oracle_heap(const struct ma_heap *heap);
@@ -76,7 +79,7 @@ struct oracle_waits {
 	size_t refused; /* calls, so far */
 	size_t given;   /* blocks given back, so far */
 	bool due;
-	bool direct; /* the object has a mapping of its own */
+	bool direct; /* the object or one that waits has a mapping of its own */
 	uint32_t n;
 	struct oracle_waiting entry[MA_WAITLIST];
 };

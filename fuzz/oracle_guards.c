@@ -29,14 +29,22 @@ static size_t ends_guarded(const struct ma_block *block, size_t front, size_t ba
 	return front + last;
 }
 
-/* Bytes of guards that a block must have, which tells of some; each at its place. */
+/*
+ * Bytes of guards that a block must have, which tells of some; each at its place. A tight object in
+ * a block that had waited has the guard in front that the one before it had, and pages to spare
+ * between.
+ */
 static size_t told_of(const struct ma_pool *pool, struct ma_block *block, bool is_slab)
 {
 	size_t page = pool->page;
+	size_t front;
 
 	if (is_slab)
 		return ends_guarded(block, 0, page);
-	return ends_guarded(block, ma_align_down(ma_large_of(block)->offset, page), page);
+	front = ma_align_down(ma_large_of(block)->offset, page);
+	if (ma_large_of(block)->tight)
+		front = ma_max(guards_in(block, 0, front), page);
+	return ends_guarded(block, front, page);
 }
 
 static bool is_sealed(const struct ma_instance_config *config, const struct ma_block *block)

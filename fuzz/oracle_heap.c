@@ -63,6 +63,16 @@ static void check_batches(const struct ma_heap *heap)
 	}
 }
 
+/* Of a new instance: the shared heap's are the first. */
+void oracle_choices(const struct ma_instance *inst)
+{
+	struct ma_random first;
+
+	ma_random_init(&first, inst->config.seed);
+	if (inst->shared.random.state != first.state)
+		fail_setup();
+}
+
 void oracle_heap(const struct ma_heap *heap)
 {
 	check_kind(heap);

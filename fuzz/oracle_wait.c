@@ -94,6 +94,7 @@ static void remember(struct oracle_waits *waits, const struct ma_instance *inst)
 
 		waits->entry[i] = (struct oracle_waiting){ma_block_addr(b), b->size, b->purpose};
 		waits->bytes += b->size;
+		waits->direct = waits->direct || b->region->direct;
 	}
 }
 

@@ -208,6 +208,9 @@ SEEDS = {
         run(24, 8, 1000) + do(SHARED),
     'fork': header() + run(0, 16, 1000) + by(1, run_free(0, 16, 0x0f)) + do(FORK) +
         run(0, 16, 1000) + do(EXIT) + run_free(0, 16, 0x33) + do(FORK),
+    'stock-after-slab': header(waits=1) + do(RESERVE, 8 << 20) + malloc(0, 8) + do(FAIL_FROM, 0) +
+        cat(malloc(i, 16 * i - 8) for i in range(2, 64)) + do(LIFT) +
+        cat(malloc(i + 1, 16 * i - 8) for i in range(2, 64)) + run_free(2, 65),
     'first-fit-holes': header(first=3) + holes(),
     'best-fit-holes': header(best=1, first=3) + holes(),
     'merge-left-right-both': header() + run(0, 16, 40000) + cat(free(i) for i in (

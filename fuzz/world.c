@@ -114,6 +114,7 @@ bool world_init(struct world *w, const uint8_t *data, size_t size)
 		return false;
 	}
 	ma_instance_init(&w->instance[0], &w->config[0], &w->pagemap);
+	oracle_choices(&w->instance[0]);
 	w->seq.page = w->instance[0].pool.page;
 	w->exists[0] = true;
 	return true;
