@@ -10,8 +10,8 @@
  *       behind a slab, all of a block that is sealed while it waits, and nothing else. Where the OS
  *       refused nothing, all that should have guards has them.
  *   W14 What a heap does beside each operation, whether it has slots at hand, and how its choices
- *       begin, is what its configuration says; every slab and every size knows the stock of its class; slots of other
- *       threads wait in a batch that is not full, and only small ones do.
+ *       begin, is what its configuration says; every slab and every size knows the stock of its
+ *       class; slots of other threads wait in a batch that is not full, and only small ones do.
  *   W15 The short way is there for whom it is: a live object of a small class can be proven by it
  *       to be one, with its size. A slot that is freed is the youngest of its stock, with the
  *       secret of its next life; the oldest at hand is the next to be handed out.
