@@ -241,6 +241,49 @@ static void do_overflow(struct misuse *m, const struct seq_op *op)
 	expect(due);
 }
 
+/*
+ * What stands right in front of an object and is somebody's canary or tail: its own, if it is
+ * tight, or that of the live slot before it, whose start is *whose. False: nothing that tells.
+ */
+static bool is_told_before(const struct misuse *m, const struct model_object *o, void **whose)
+{
+	struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)o->ptr);
+	const struct ma_slab *slab = ma_slab_of(block);
+	uint32_t idx;
+
+	*whose = o->ptr;
+	if (block->kind == MA_BLOCK_LARGE)
+		return ma_large_of(block)->tight &&
+		       (uintptr_t)o->ptr % steps_page(&m->w) >= MA_CANARY;
+	idx = (uint32_t)((size_t)((const char *)o->ptr - ma_slab_base(slab)) / slab->slot);
+	if (idx == 0 || !ma_slot_is_live(ma_slab_load(slab, idx - 1)))
+		return false;
+	*whose = o->ptr - slab->slot;
+	return true;
+}
+
+/* In front of an object: what stands there tells, whether it is asked or looked at. */
+static void do_underflow(struct misuse *m, const struct seq_op *op)
+{
+	struct model_object *o = object_of(m, op);
+	unsigned how = op->how;
+	unsigned bits = (op->arg & 0xff) | 1u << (how & 7);
+	unsigned char *at;
+	void *whose;
+
+	if (o == NULL || !is_told_before(m, o, &whose))
+		return;
+	os_fake_forget();
+	at = o->ptr - 1 - (how >> 3 & 7);
+	SAY("byte %p in front of %p\n", (void *)at, (void *)o->ptr);
+	*at ^= (unsigned char)bits;
+	if (how >> 6 == 0)
+		ma_sweep_report(&m->w.instance[o->owner], m->w.heap[o->owner][m->w.thread]);
+	else
+		(void)give(m, USABLE, o->owner, whose);
+	expect((struct verdict){"heap overflow", "heap underflow"});
+}
+
 /* Whether byte @at of what was freed must stay zero until it is used again. */
 static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t at)
 {
@@ -349,6 +392,7 @@ static void do_misuse(struct misuse *m, const struct seq_op *op)
 		[SEQ_GIVE_FOREIGN - SEQ_GIVE_STALE] = do_foreign,
 		[SEQ_GIVE_WRONG_POOL - SEQ_GIVE_STALE] = do_wrong_pool,
 		[SEQ_WRITE_BEHIND - SEQ_GIVE_STALE] = do_overflow,
+		[SEQ_WRITE_BEFORE - SEQ_GIVE_STALE] = do_underflow,
 		[SEQ_WRITE_STALE - SEQ_GIVE_STALE] = do_stale_write,
 		[SEQ_CLAIM_WRONG - SEQ_GIVE_STALE] = do_claim,
 	};

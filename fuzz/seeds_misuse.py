@@ -41,6 +41,10 @@ def stale_write(back, at):
     return do('write-stale', back, 0, at % 65536)
 
 
+def underflow(slot, at, bits, later):
+    return do('write-before', slot, at % 8 << 3 | at % 8 | later << 6, bits)
+
+
 def claim(slot, how, more):
     return do('claim-wrong', slot, how, more)
 
@@ -67,6 +71,11 @@ SEEDS.update({f'{word}-{n}': header(seed=bits) + everything(n)
 SEEDS.update({
     'aligned': header() + cat(aligned(i, 4 + i, 100) + overflow(i, 0, 1, 0) for i in range(16)),
     'a-slab-is-full': header() + run(0, 64, 100) + cat(end(i) + stale(15, 0) for i in range(64)),
+    'in-front': header() + cat(run(0, 64, n) + cat(
+        underflow(s, at, 1 << at, at % 2) for s in (7, 20, 33) for at in range(8))
+        for n in (0, 1, 5, 8, 24, 100, 900, 3000, 20000)),
+    'in-front-of-sampled': header(seed=4) + cat(run(0, 64, n) + cat(
+        underflow(s, s, 1, s % 2) for s in range(64)) for n in (100, 24000)),
     'nothing-was-freed': header() + stale(0, 0) + stale_write(0, 0) + malloc(0, 10),
 })
 
