@@ -12,13 +12,19 @@
 
 /* ---- how long pages stay --------------------------------------------------------------------- */
 
-static bool any_due(const struct ma_pool *pool)
+static bool has_come_of_age(const struct ma_pool *pool, const struct ma_block *block)
 {
 	uint64_t now = ma_os_now_ms();
 
+	return block->free && block->dirty && now >= block->dirty_ms &&
+	       now - block->dirty_ms >= pool->config.age_ms;
+}
+
+/* One that was merged may be older than the first of the list, and has to wait for that. */
+static bool any_due(const struct ma_pool *pool)
+{
 	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
-		if (b->free && b->dirty && now >= b->dirty_ms &&
-		    now - b->dirty_ms >= pool->config.age_ms)
+		if (has_come_of_age(pool, b))
 			return true;
 	return false;
 }
@@ -31,8 +37,10 @@ static size_t given_back(const struct ma_pool *pool)
 static void check_due(const struct oracle_waits *before, const struct ma_pool *pool)
 {
 	bool given = given_back(pool) != before->given;
+	bool early = given && !before->due && pool->config.age_ms > 0 && !before->direct;
+	bool late = !given && pool->oldest != NULL && has_come_of_age(pool, pool->oldest);
 
-	if (given ? !before->due && pool->config.age_ms > 0 && !before->direct : any_due(pool))
+	if (early || late)
 		model_fail("world", "W18 what has come of age is given back, and nothing else");
 }
 
