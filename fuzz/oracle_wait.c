@@ -16,11 +16,11 @@ static bool has_come_of_age(const struct ma_pool *pool, const struct ma_block *b
 {
 	uint64_t now = ma_os_now_ms();
 
-	return block->free && block->dirty && now >= block->dirty_ms &&
+	return block->free && now >= block->dirty_ms &&
 	       now - block->dirty_ms >= pool->config.age_ms;
 }
 
-/* One that was merged may be older than the first of the list, and has to wait for that. */
+/* Also one without pages: what becomes free beside it may take over its age. */
 static bool any_due(const struct ma_pool *pool)
 {
 	for (const struct ma_block *b = pool->blocks; b != NULL; b = b->next)
