@@ -257,6 +257,9 @@ SEEDS = {
     'no-memory-for-a-batch': header() + do(RESERVE, 15 << 20) + run(0, 24, 1000) +
         by(1, malloc(30, 1000)) + few_descriptors(224) + by(1, run_free(0, 24)) + do(LIFT) +
         do(COMPACT),
+    'owner-ends-overlooked': header() + do(RESERVE, 15 << 20) + run(0, 24, 1000) +
+        by(1, malloc(30, 1000)) + few_descriptors(224) + by(1, run_free(0, 20)) + do(LIFT) +
+        by(0, malloc(31, 40000)) + do(EXIT),
     'no-memory-for-a-quarantine': header(waits=3, seed=2) + do(RESERVE, 15 << 20) +
         malloc(0, 100) + few_descriptors(96) +
         by(1, cat(run(1, 31, 8) + run_free(1, 31) for _ in range(3)) + do(LIFT) + do(CHECK)),
