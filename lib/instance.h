@@ -20,6 +20,7 @@ struct ma_global {
 	uint64_t seed;  /* of this run: the option, or chosen; read-only after init */
 	uint64_t place; /* where the heap lies depends on it; read-only after init */
 	bool watched;   /* calls take the long way: there is more to do; read-only after init */
+	bool passing; /* a memory checker's malloc() serves them (below.h); read-only after init */
 	alignas(MA_SEALED) struct ma_pagemap pagemap; /* of all instances */
 	struct ma_depot depot;
 	struct ma_instance instance;
@@ -48,6 +49,9 @@ void ma_free_long(void *ptr, unsigned how);
 
 /** ma_global_heap() - the calling thread's heap; NULL without memory. */
 struct ma_heap *ma_global_heap(void);
+
+/** ma_global_own_heap() - the same; NULL when it has none yet. */
+struct ma_heap *ma_global_own_heap(void);
 
 /** ma_aligned_alloc() - custom_aligned_alloc(); @op: what the program called. */
 void *ma_aligned_alloc(size_t align, size_t size, enum ma_record_op op);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "annotate.h"
+#include "below.h"
 #include "canary.h"
 #include "config.h"
 #include "decay.h"
@@ -45,6 +46,22 @@ static void read_options(void)
 	}
 }
 
+/* A checker has to look on that has a malloc() of its own. */
+static bool may_pass(void)
+{
+	const char *reason = NULL;
+
+	if (ma_global.options.mode != MA_OPTION_MODE_PASSTHROUGH)
+		return false;
+	if (!ma_tools.any)
+		reason = "no memory checker looks on";
+	else if (!ma_below_is_there())
+		reason = "there is no malloc below the drop-in library";
+	if (reason != NULL)
+		ma_warn("mode=passthrough has no effect: ", reason, NULL);
+	return reason == NULL;
+}
+
 /* One number that a report can tell, and that repeats the run. */
 static uint64_t choose_seed(const struct ma_options *options)
 {
@@ -78,7 +95,8 @@ static void init_instance(void)
 	ma_canary_init(ma_random_next(&random));
 	ma_depot_init(&ma_global.depot);
 	ma_instance_init(&ma_global.instance, &config, &ma_global.pagemap);
-	ma_global.watched = config.watched || config.depot != NULL || config.check > 0;
+	ma_global.watched = config.watched || config.depot != NULL || config.check > 0 ||
+			    ma_global.passing;
 }
 
 static size_t recorded(uint32_t id, uintptr_t *pc, size_t max)
@@ -190,7 +208,8 @@ static bool init_locked(void)
 	if (!ma_pagemap_init(&ma_global.pagemap))
 		return false;
 	read_options();
-	if (!ma_global.options.annotate)
+	ma_global.passing = may_pass();
+	if (!ma_global.options.annotate || ma_global.passing)
 		ma_annotate_stop();
 	init_instance();
 	configure_reports();
@@ -278,6 +297,11 @@ struct ma_heap *ma_global_heap(void)
 	return my_heap();
 }
 
+struct ma_heap *ma_global_own_heap(void)
+{
+	return mine;
+}
+
 static ma_cold void *no_memory(void)
 {
 	errno = ENOMEM;
@@ -299,21 +323,21 @@ ma_inline bool is_watched(void)
 	return my_heap() != NULL && ma_global.watched;
 }
 
-static void *alloc_request(const struct ma_request *req)
+/* Apart from those who may jump to watch (W1): nothing of theirs is on the stack. */
+static ma_noinline void *alloc_unwatched(size_t size, size_t align, bool zero)
 {
+	const struct ma_request req = {.size = size, .align = align, .zero = zero};
 	struct ma_heap *heap = my_heap();
-	void *ptr = heap != NULL ? ma_heap_alloc_request(heap, req) : NULL;
+	void *ptr = heap != NULL ? ma_heap_alloc_request(heap, &req) : NULL;
 
 	return ma_likely(ptr != NULL) ? ptr : no_memory();
 }
 
 static ma_noinline void *malloc_long(size_t size)
 {
-	const struct ma_request req = {.size = size};
-
 	if (is_watched())
 		return ma_watched_alloc(size, 0, MA_RECORD_MALLOC);
-	return alloc_request(&req);
+	return alloc_unwatched(size, 0, false);
 }
 
 /* The stock that has a slot of that size ready; NULL: the long way is to be taken. */
@@ -339,11 +363,9 @@ ma_export void *custom_malloc(size_t size)
 
 static ma_noinline void *calloc_long(size_t size)
 {
-	const struct ma_request req = {.size = size, .zero = true};
-
 	if (ma_unlikely(is_watched()))
 		return ma_watched_alloc(size, 0, MA_RECORD_CALLOC);
-	return alloc_request(&req);
+	return alloc_unwatched(size, 0, true);
 }
 
 ma_export void *custom_calloc(size_t count, size_t size)
@@ -365,15 +387,13 @@ ma_export void *custom_calloc(size_t count, size_t size)
 
 ma_inline void *aligned_alloc_by(size_t alignment, size_t size, enum ma_record_op op)
 {
-	const struct ma_request req = {.size = size, .align = alignment};
-
 	if (!ma_is_pow2(alignment)) {
 		errno = EINVAL;
 		return NULL;
 	}
 	if (ma_unlikely(is_watched()))
 		return ma_watched_alloc(size, alignment, op);
-	return alloc_request(&req);
+	return alloc_unwatched(size, alignment, false);
 }
 
 ma_export void *custom_aligned_alloc(size_t alignment, size_t size)
@@ -459,42 +479,4 @@ void ma_free_sized(void *ptr, size_t size, size_t align)
 		ma_fast_end(&o, ptr);
 	else if (ptr != NULL && ma_global_ready())
 		ma_heap_free_sized(&ma_global.instance, my_heap(), ptr, &claim);
-}
-
-ma_export void init_pool(size_t size)
-{
-	if (size > 0 && ma_global_ready())
-		(void)ma_pool_reserve(&ma_global.instance.pool, size);
-}
-
-/* ---- looking inside -------------------------------------------------------------------------- */
-
-ma_export const char *memalloc_check(void)
-{
-	const char *broken;
-
-	if (!ma_global_ready())
-		return NULL;
-	ma_annotate_enter();
-	broken = ma_pagemap_check(&ma_global.pagemap);
-	if (broken == NULL)
-		broken = ma_instance_check(&ma_global.instance, mine);
-	ma_annotate_leave();
-	return broken;
-}
-
-ma_export int memalloc_trim(size_t keep)
-{
-	if (!ma_global_ready())
-		return 0;
-	ma_heap_compact(&ma_global.instance, mine);
-	return ma_decay_all(&ma_global.instance.pool, ma_min(keep, MA_REGION_MAX)) > 0;
-}
-
-ma_export size_t memalloc_compact(void)
-{
-	if (!ma_global_ready())
-		return 0;
-	ma_heap_compact(&ma_global.instance, mine);
-	return ma_decay_all(&ma_global.instance.pool, 0);
 }

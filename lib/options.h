@@ -47,6 +47,7 @@ enum ma_option_on_violation {
 	MA_OPTION_ON_VIOLATION_EXIT,
 	MA_OPTION_ON_VIOLATION_REPORT,
 };
+enum ma_option_mode { MA_OPTION_MODE_OWN, MA_OPTION_MODE_PASSTHROUGH };
 enum ma_option_report { MA_OPTION_REPORT_TEXT, MA_OPTION_REPORT_JSON };
 
 /* Entries, and where they stand. */

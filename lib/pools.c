@@ -1,10 +1,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "below.h"
 #include "decay.h"
 #include "os.h"
 #include "pools.h"
 #include "report.h"
+#include "stack.h"
 #include "sweep.h"
 #include "tell.h"
 
@@ -177,9 +179,11 @@ ma_export void memalloc_pool_reset(memalloc_pool *pool)
 {
 	struct ma_instance_config config;
 
+	ma_stack_keep_frame();
 	if (!enter(pool))
 		return;
 	config = pool->instance.config;
+	ma_wards_free_all(&pool->wards);
 	ma_annotate_pool_reset(pool);
 	ma_instance_fini(&pool->instance);
 	start(pool, &config);
@@ -188,14 +192,103 @@ ma_export void memalloc_pool_reset(memalloc_pool *pool)
 
 ma_export void memalloc_pool_destroy(memalloc_pool *pool)
 {
+	ma_stack_keep_frame();
 	if (pool == NULL || !enter(pool))
 		return;
 	pool->magic = 0;
 	leave(pool);
 	table_remove(pool);
+	ma_wards_free_all(&pool->wards);
 	ma_annotate_pool_end(pool);
 	ma_instance_fini(&pool->instance);
 	ma_meta_free(&ma_global.instance.meta, pool, sizeof(*pool));
+}
+
+/* ---- objects of a checker's malloc() (below.h) ----------------------------------------------- */
+
+static bool has_room(const memalloc_pool *pool, size_t size)
+{
+	size_t limit = pool->instance.config.pool.limit;
+
+	return limit == 0 || (size <= limit && pool->wards.bytes <= limit - size);
+}
+
+ma_inline void *pass_alloc(memalloc_pool *pool, const struct ma_request *req)
+{
+	void *ptr;
+
+	if (!has_room(pool, req->size))
+		return NULL;
+	ptr = ma_below_alloc(req->size, req->align, req->zero);
+	if (ptr == NULL || ma_wards_add(&pool->wards, ptr, req->size))
+		return ptr;
+	ma_below_free(ptr);
+	return NULL;
+}
+
+/* One that is in no pool is the checker's to judge; of a pool's own there is one owner. */
+static bool is_in_a_pool(const void *ptr)
+{
+	bool found = false;
+
+	ma_lock(&table_lock);
+	for (struct memalloc_pool *p = table; p != NULL && !found; p = p->next) {
+		ma_lock(&p->lock);
+		found = ma_wards_find(&p->wards, ptr) != NULL;
+		ma_unlock(&p->lock);
+	}
+	ma_unlock(&table_lock);
+	return found;
+}
+
+static ma_cold void wrong_pool(const void *ptr)
+{
+	struct ma_violation v = {
+		.kind = MA_WRONG_POOL,
+		.ptr = ptr,
+		.why = "belongs to another pool",
+		.requested = SIZE_MAX,
+	};
+
+	ma_report(&v);
+}
+
+/* @pool is locked, and is not any more. */
+ma_inline void pass_free(memalloc_pool *pool, void *ptr)
+{
+	bool was_ours = ma_wards_remove(&pool->wards, ptr);
+
+	leave(pool);
+	if (!was_ours && is_in_a_pool(ptr))
+		wrong_pool(ptr);
+	else
+		ma_below_free(ptr);
+}
+
+ma_inline void *pass_realloc(memalloc_pool *pool, void *ptr, size_t size)
+{
+	const struct ma_ward *ward = ma_wards_find(&pool->wards, ptr);
+	void *resized = NULL;
+	bool fits, added;
+
+	if (ward == NULL) {
+		leave(pool);
+		if (!is_in_a_pool(ptr))
+			return ma_below_realloc(ptr, size);
+		wrong_pool(ptr);
+		return NULL;
+	}
+	fits = size <= ward->size || has_room(pool, size - ward->size);
+	if (fits)
+		resized = ma_below_realloc(ptr, size);
+	if (resized != NULL) {
+		(void)ma_wards_remove(&pool->wards, ptr);
+		added = ma_wards_add(&pool->wards, resized, size);
+		MA_ASSERT(added); /* into the room of the other */
+		(void)added;
+	}
+	leave(pool);
+	return resized;
 }
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -212,7 +305,7 @@ static struct ma_teller teller(memalloc_pool *pool)
 	return (struct ma_teller){.heap = &pool->heap, .inst = &pool->instance, .pool = pool};
 }
 
-static void *alloc(memalloc_pool *pool, const struct ma_request *req)
+ma_inline void *alloc(memalloc_pool *pool, const struct ma_request *req)
 {
 	struct ma_teller t;
 	void *ptr;
@@ -220,13 +313,16 @@ static void *alloc(memalloc_pool *pool, const struct ma_request *req)
 	if (!enter(pool))
 		return NULL;
 	t = teller(pool);
-	ptr = ma_tools.any ? ma_tell_alloc(&t, req) : ma_heap_alloc_request(&pool->heap, req);
+	ptr = ma_global.passing ? pass_alloc(pool, req)
+	      : ma_tools.any    ? ma_tell_alloc(&t, req)
+				: ma_heap_alloc_request(&pool->heap, req);
 	leave(pool);
 	return result(ptr);
 }
 
 ma_export void *memalloc_pool_malloc(memalloc_pool *pool, size_t size)
 {
+	ma_stack_keep_frame();
 	return alloc(pool, &(struct ma_request){.size = size});
 }
 
@@ -234,6 +330,7 @@ ma_export void *memalloc_pool_calloc(memalloc_pool *pool, size_t count, size_t s
 {
 	struct ma_request req = {.zero = true};
 
+	ma_stack_keep_frame();
 	if (__builtin_mul_overflow(count, size, &req.size))
 		return result(NULL);
 	return alloc(pool, &req);
@@ -241,6 +338,7 @@ ma_export void *memalloc_pool_calloc(memalloc_pool *pool, size_t count, size_t s
 
 ma_export void *memalloc_pool_aligned_alloc(memalloc_pool *pool, size_t alignment, size_t size)
 {
+	ma_stack_keep_frame();
 	if (!ma_is_pow2(alignment)) {
 		errno = EINVAL;
 		return NULL;
@@ -252,8 +350,13 @@ ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 {
 	struct ma_teller t;
 
+	ma_stack_keep_frame();
 	if (!enter(pool))
 		return;
+	if (ptr != NULL && ma_global.passing) {
+		pass_free(pool, ptr);
+		return;
+	}
 	if (ptr != NULL) {
 		t = teller(pool);
 		if (ma_tools.any)
@@ -270,6 +373,7 @@ ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t siz
 	struct ma_teller t;
 	void *resized;
 
+	ma_stack_keep_frame();
 	if (ptr == NULL)
 		return memalloc_pool_malloc(pool, size);
 	if (size == 0) {
@@ -278,6 +382,8 @@ ma_export void *memalloc_pool_realloc(memalloc_pool *pool, void *ptr, size_t siz
 	}
 	if (!enter(pool))
 		return NULL;
+	if (ma_global.passing)
+		return result(pass_realloc(pool, ptr, size));
 	t = teller(pool);
 	resized = ma_tools.any ? ma_tell_realloc(&t, ptr, size)
 			       : ma_heap_realloc(&pool->heap, ptr, size);

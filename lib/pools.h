@@ -16,6 +16,7 @@
 
 #include "instance.h"
 #include "memalloc.h"
+#include "wards.h"
 
 struct memalloc_pool {
 	uint64_t magic;             /* W1 */
@@ -25,6 +26,8 @@ struct memalloc_pool {
 	char name[32];
 	struct ma_instance instance;
 	struct ma_heap heap;
+	struct ma_wards
+		wards; /* what a checker's malloc() has served; of heap, then, there is none */
 };
 
 /** ma_pools_lock() - take the locks of the table and of all pools, for fork. */

@@ -50,6 +50,10 @@ struct mallinfo2 {
 struct mallinfo mallinfo(void);
 struct mallinfo2 mallinfo2(void);
 
+/* There is no other malloc() below (below.h). */
+extern const char ma_dropin;
+const char ma_dropin = 1;
+
 ma_export void *malloc(size_t size)
 {
 	return custom_malloc(size);

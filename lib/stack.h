@@ -78,6 +78,9 @@ struct ma_stack_place {
 /** ma_stack_frame() - the frame of the function that uses it; it must be ma_noinline. */
 #define ma_stack_frame() __builtin_frame_address(0)
 
+/** ma_stack_keep_frame() - sanitizers, too, come to the program by frame pointers, from here. */
+#define ma_stack_keep_frame() __asm__ volatile("" ::"r"(__builtin_frame_address(0)))
+
 /**
  * ma_stack_fast() - the callers, by frame pointers
  * @pc:     where they go

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "below.h"
 #include "tell.h"
 #include "watch.h"
 
@@ -25,6 +26,8 @@ ma_noinline void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op 
 	const struct ma_teller t = teller(heap);
 	void *ptr;
 
+	if (ma_global.passing)
+		return ma_below_alloc(size, align, req.zero);
 	if (heap == NULL)
 		return no_memory();
 	heap->frame = ma_stack_frame();
@@ -45,6 +48,8 @@ ma_noinline void *ma_watched_resize(void *ptr, size_t size, enum ma_record_op op
 	uint32_t slot;
 	void *resized;
 
+	if (ma_global.passing)
+		return ma_below_realloc(ptr, size);
 	if (heap == NULL)
 		return no_memory();
 	heap->frame = ma_stack_frame();
@@ -80,6 +85,10 @@ ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned 
 
 	if (ptr == NULL)
 		return;
+	if (ma_global.passing) {
+		ma_below_free(ptr);
+		return;
+	}
 	if (heap != NULL)
 		heap->frame = ma_stack_frame();
 	if (ma_tools.any)
@@ -93,7 +102,7 @@ ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned 
 
 static bool may_realloc(const void *ptr)
 {
-	return !ma_global.options.alloc_dealloc_mismatch ||
+	return !ma_global.options.alloc_dealloc_mismatch || ma_global.passing ||
 	       ma_heap_check_origin(&ma_global.instance, ptr, MA_FROM_MALLOC, MA_BAD_REALLOC);
 }
 
@@ -122,6 +131,8 @@ ma_noinline size_t ma_watched_size(const void *ptr)
 {
 	size_t size;
 
+	if (ma_global.passing)
+		return ma_below_size(ptr);
 	ma_annotate_enter();
 	size = ma_heap_usable_size(&ma_global.instance, ptr);
 	ma_annotate_leave();

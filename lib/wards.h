@@ -1,0 +1,45 @@
+/*
+ * wards - objects of the malloc() below that belong to one explicit pool.
+ *
+ * What and why: a pool frees all that it has handed out when it is reset, counts it, and knows it
+ * from what is another pool's. Where its objects are a memory checker's (below.h), it keeps their
+ * addresses here: a table in which each stands where its address leads, or behind.
+ *
+ * Rules:
+ *   E1  Addresses are kept inverted: a pool's list must not hide from a leak checker what the
+ *       program has lost.
+ *   E2  At least half of the places are free; no free one lies between where an address leads and
+ *       where it stands.
+ *
+ * Locks: the pool's. Cost: a multiplication and a look at a place or two.
+ */
+#ifndef MA_WARDS_H
+#define MA_WARDS_H
+
+#include "base.h"
+
+struct ma_ward {
+	uintptr_t inverted; /* E1; 0: a free place */
+	size_t size;        /* bytes requested */
+};
+
+struct ma_wards {
+	struct ma_ward *place; /* NULL: none yet */
+	size_t nplaces;        /* a power of two, or 0 */
+	size_t n;
+	size_t bytes; /* requested, of all */
+};
+
+/** ma_wards_add() - @ptr, which is not there. Return: false when there is no memory. */
+bool ma_wards_add(struct ma_wards *wards, const void *ptr, size_t size) ma_must_check;
+
+/** ma_wards_find() - NULL: it is not there. */
+const struct ma_ward *ma_wards_find(const struct ma_wards *wards, const void *ptr);
+
+/** ma_wards_remove() - whether it was there. */
+bool ma_wards_remove(struct ma_wards *wards, const void *ptr);
+
+/** ma_wards_free_all() - free every object, and forget them. */
+void ma_wards_free_all(struct ma_wards *wards);
+
+#endif
