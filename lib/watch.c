@@ -15,7 +15,7 @@ static struct ma_teller teller(struct ma_heap *heap)
 	return (struct ma_teller){.heap = heap, .inst = &ma_global.instance};
 }
 
-ma_noinline void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op op)
+static ma_noinline void *alloc(size_t size, size_t align, enum ma_record_op op)
 {
 	const struct ma_request req = {
 		.size = size,
@@ -26,8 +26,6 @@ ma_noinline void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op 
 	const struct ma_teller t = teller(heap);
 	void *ptr;
 
-	if (ma_global.passing)
-		return ma_below_alloc(size, align, req.zero);
 	if (heap == NULL)
 		return no_memory();
 	heap->frame = ma_stack_frame();
@@ -40,16 +38,21 @@ ma_noinline void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op 
 	return ptr;
 }
 
+void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op op)
+{
+	if (ma_global.passing)
+		return ma_below_alloc(size, align, op == MA_RECORD_CALLOC);
+	return alloc(size, align, op);
+}
+
 /* The object leaves the recording while it may move (J2). */
-ma_noinline void *ma_watched_resize(void *ptr, size_t size, enum ma_record_op op)
+static ma_noinline void *resize(void *ptr, size_t size, enum ma_record_op op)
 {
 	struct ma_heap *heap = ma_global_heap();
 	const struct ma_teller t = teller(heap);
 	uint32_t slot;
 	void *resized;
 
-	if (ma_global.passing)
-		return ma_below_realloc(ptr, size);
 	if (heap == NULL)
 		return no_memory();
 	heap->frame = ma_stack_frame();
@@ -58,6 +61,13 @@ ma_noinline void *ma_watched_resize(void *ptr, size_t size, enum ma_record_op op
 	ma_record_resized(heap, op, slot, ptr, resized, size);
 	heap->frame = NULL;
 	return resized != NULL ? resized : no_memory();
+}
+
+void *ma_watched_resize(void *ptr, size_t size, enum ma_record_op op)
+{
+	if (ma_global.passing)
+		return ma_below_realloc(ptr, size);
+	return resize(ptr, size, op);
 }
 
 static void end_object(struct ma_heap *heap, void *ptr, const struct ma_request *claim,
@@ -77,18 +87,12 @@ static void end_object(struct ma_heap *heap, void *ptr, const struct ma_request 
 		ma_heap_free(inst, heap, ptr);
 }
 
-ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
+static ma_noinline void end(void *ptr, size_t size, size_t align, unsigned how)
 {
 	const struct ma_request claim = {.size = size, .align = align};
 	struct ma_heap *heap = ma_global_heap();
 	const struct ma_teller t = teller(heap);
 
-	if (ptr == NULL)
-		return;
-	if (ma_global.passing) {
-		ma_below_free(ptr);
-		return;
-	}
 	if (heap != NULL)
 		heap->frame = ma_stack_frame();
 	if (ma_tools.any)
@@ -98,6 +102,16 @@ ma_noinline void ma_watched_free(void *ptr, size_t size, size_t align, unsigned 
 	ma_annotate_leave();
 	if (heap != NULL)
 		heap->frame = NULL;
+}
+
+void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
+{
+	if (ptr == NULL)
+		return;
+	if (ma_global.passing)
+		ma_below_free(ptr);
+	else
+		end(ptr, size, align, how);
 }
 
 static bool may_realloc(const void *ptr)
