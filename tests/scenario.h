@@ -38,4 +38,7 @@ size_t resident_bytes(void);
 /** mapped_bytes() - address space of this process. */
 size_t mapped_bytes(void);
 
+/** scenario_seconds() - how long is too long: @n, and more where another machine is imitated. */
+unsigned scenario_seconds(unsigned n);
+
 #endif
