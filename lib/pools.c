@@ -178,16 +178,19 @@ ma_export memalloc_pool *memalloc_pool_create(const struct memalloc_pool_options
 ma_export void memalloc_pool_reset(memalloc_pool *pool)
 {
 	struct ma_instance_config config;
+	struct ma_wards wards;
 
 	ma_stack_keep_frame();
 	if (!enter(pool))
 		return;
 	config = pool->instance.config;
-	ma_wards_free_all(&pool->wards);
+	wards = pool->wards;
+	pool->wards = (struct ma_wards){0};
 	ma_annotate_pool_reset(pool);
 	ma_instance_fini(&pool->instance);
 	start(pool, &config);
 	leave(pool);
+	ma_wards_free_all(&wards);
 }
 
 ma_export void memalloc_pool_destroy(memalloc_pool *pool)
@@ -213,17 +216,23 @@ static bool has_room(const memalloc_pool *pool, size_t size)
 	return limit == 0 || (size <= limit && pool->wards.bytes <= limit - size);
 }
 
+/* @pool is locked, and is not any more. */
 ma_inline void *pass_alloc(memalloc_pool *pool, const struct ma_request *req)
 {
+	bool fits = has_room(pool, req->size) && ma_wards_reserve(&pool->wards, req->size);
 	void *ptr;
 
-	if (!has_room(pool, req->size))
+	leave(pool);
+	if (!fits)
 		return NULL;
 	ptr = ma_below_alloc(req->size, req->align, req->zero);
-	if (ptr == NULL || ma_wards_add(&pool->wards, ptr, req->size))
-		return ptr;
-	ma_below_free(ptr);
-	return NULL;
+	ma_lock(&pool->lock);
+	if (ptr != NULL)
+		ma_wards_put(&pool->wards, ptr, req->size);
+	else
+		ma_wards_cancel(&pool->wards, req->size);
+	leave(pool);
+	return ptr;
 }
 
 /* One that is in no pool is the checker's to judge; of a pool's own there is one owner. */
@@ -253,7 +262,7 @@ static ma_cold void wrong_pool(const void *ptr)
 	ma_report(&v);
 }
 
-/* @pool is locked, and is not any more. */
+/* The same. */
 ma_inline void pass_free(memalloc_pool *pool, void *ptr)
 {
 	bool was_ours = ma_wards_remove(&pool->wards, ptr);
@@ -265,30 +274,37 @@ ma_inline void pass_free(memalloc_pool *pool, void *ptr)
 		ma_below_free(ptr);
 }
 
+/* The same. */
+ma_inline void *resize_ours(memalloc_pool *pool, void *ptr, size_t old, size_t size)
+{
+	void *resized;
+
+	ma_wards_leave(&pool->wards, ptr);
+	pool->wards.bytes += size - old;
+	leave(pool);
+	resized = ma_below_realloc(ptr, size);
+	ma_lock(&pool->lock);
+	if (resized == NULL)
+		pool->wards.bytes -= size - old;
+	ma_wards_put(&pool->wards, resized != NULL ? resized : ptr, resized != NULL ? size : old);
+	leave(pool);
+	return resized;
+}
+
+/* The same. */
 ma_inline void *pass_realloc(memalloc_pool *pool, void *ptr, size_t size)
 {
 	const struct ma_ward *ward = ma_wards_find(&pool->wards, ptr);
-	void *resized = NULL;
-	bool fits, added;
 
-	if (ward == NULL) {
-		leave(pool);
-		if (!is_in_a_pool(ptr))
-			return ma_below_realloc(ptr, size);
-		wrong_pool(ptr);
-		return NULL;
-	}
-	fits = size <= ward->size || has_room(pool, size - ward->size);
-	if (fits)
-		resized = ma_below_realloc(ptr, size);
-	if (resized != NULL) {
-		(void)ma_wards_remove(&pool->wards, ptr);
-		added = ma_wards_add(&pool->wards, resized, size);
-		MA_ASSERT(added); /* into the room of the other */
-		(void)added;
-	}
+	if (ward != NULL && (size <= ward->size || has_room(pool, size - ward->size)))
+		return resize_ours(pool, ptr, ward->size, size);
 	leave(pool);
-	return resized;
+	if (ward != NULL)
+		return NULL;
+	if (!is_in_a_pool(ptr))
+		return ma_below_realloc(ptr, size);
+	wrong_pool(ptr);
+	return NULL;
 }
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -312,10 +328,10 @@ ma_inline void *alloc(memalloc_pool *pool, const struct ma_request *req)
 
 	if (!enter(pool))
 		return NULL;
+	if (ma_global.passing)
+		return result(pass_alloc(pool, req));
 	t = teller(pool);
-	ptr = ma_global.passing ? pass_alloc(pool, req)
-	      : ma_tools.any    ? ma_tell_alloc(&t, req)
-				: ma_heap_alloc_request(&pool->heap, req);
+	ptr = ma_tools.any ? ma_tell_alloc(&t, req) : ma_heap_alloc_request(&pool->heap, req);
 	leave(pool);
 	return result(ptr);
 }

@@ -43,16 +43,26 @@ static bool grow(struct ma_wards *wards)
 	return true;
 }
 
-bool ma_wards_add(struct ma_wards *wards, const void *ptr, size_t size)
+bool ma_wards_reserve(struct ma_wards *wards, size_t size)
 {
-	uintptr_t inverted = ~(uintptr_t)ptr;
-
 	if (2 * (wards->n + 1) > wards->nplaces && !grow(wards))
 		return false;
-	wards->place[place_of(wards, inverted)] = (struct ma_ward){inverted, size};
 	wards->n++;
 	wards->bytes += size;
 	return true;
+}
+
+void ma_wards_put(struct ma_wards *wards, const void *ptr, size_t size)
+{
+	uintptr_t inverted = ~(uintptr_t)ptr;
+
+	wards->place[place_of(wards, inverted)] = (struct ma_ward){inverted, size};
+}
+
+void ma_wards_cancel(struct ma_wards *wards, size_t size)
+{
+	wards->n--;
+	wards->bytes -= size;
 }
 
 const struct ma_ward *ma_wards_find(const struct ma_wards *wards, const void *ptr)
@@ -81,15 +91,19 @@ static void close_gap(struct ma_wards *wards, size_t gap)
 	wards->place[gap] = (struct ma_ward){0, 0};
 }
 
+void ma_wards_leave(struct ma_wards *wards, const void *ptr)
+{
+	close_gap(wards, place_of(wards, ~(uintptr_t)ptr));
+}
+
 bool ma_wards_remove(struct ma_wards *wards, const void *ptr)
 {
 	const struct ma_ward *ward = ma_wards_find(wards, ptr);
 
 	if (ward == NULL)
 		return false;
-	wards->n--;
-	wards->bytes -= ward->size;
-	close_gap(wards, (size_t)(ward - wards->place));
+	ma_wards_cancel(wards, ward->size);
+	ma_wards_leave(wards, ptr);
 	return true;
 }
 

@@ -21,6 +21,14 @@ static size_t size_of(size_t i)
 	return i % 100;
 }
 
+static bool add(size_t i)
+{
+	if (!ma_wards_reserve(&wards, size_of(i)))
+		return false;
+	ma_wards_put(&wards, address(i), size_of(i));
+	return true;
+}
+
 static void compare(void)
 {
 	size_t n = 0, bytes = 0;
@@ -53,8 +61,13 @@ static void test_against_a_plain_list(void **state)
 		if (is_there[i])
 			assert_true(ma_wards_remove(&wards, address(i)));
 		else
-			assert_true(ma_wards_add(&wards, address(i), size_of(i)));
+			assert_true(add(i));
 		is_there[i] = !is_there[i];
+		if (is_there[i] && step % 7 == 0) {
+			ma_wards_leave(&wards, address(i));
+			assert_null(ma_wards_find(&wards, address(i)));
+			ma_wards_put(&wards, address(i), size_of(i));
+		}
 		if (step % 1000 == 0)
 			compare();
 	}
@@ -73,7 +86,7 @@ static void test_without_memory(void **state)
 	(void)state;
 	os_fake_reset();
 	os_fake_fail_from(2);
-	while (ma_wards_add(&wards, address(i), 1))
+	while (add(i))
 		i++;
 	assert_true(i > 100);
 	assert_int_equal(wards.n, i - 1);
