@@ -51,7 +51,7 @@
 #define ma_touches static inline ma_unchecked
 #elif defined(MA_SANITIZED)
 #define ma_unchecked __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
-#define ma_touches static inline ma_unchecked
+#define ma_touches static ma_unchecked __attribute__((unused))
 #else
 #define ma_unchecked
 #define ma_touches ma_inline
