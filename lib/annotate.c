@@ -238,6 +238,7 @@ static void start_valgrind(void)
 	ma_tools.races = has_preloaded("vgpreload_helgrind") || has_preloaded("vgpreload_drd");
 	ma_tools.valgrind = has_preloaded("vgpreload_memcheck") || has_preloaded("vgpreload_drd") ||
 			    has_preloaded("vgpreload_massif");
+	ma_tools.memcheck = has_preloaded("vgpreload_memcheck") && !ma_annotate_has_sanitizer();
 	if (ma_tools.valgrind)
 		VALGRIND_MALLOCLIKE_BLOCK(held, sizeof(byte), 0, 1);
 }

@@ -50,6 +50,7 @@
 struct ma_tools {
 	bool any;      /* one of these */
 	bool valgrind; /* memcheck, DRD or massif: one that keeps an account of objects */
+	bool memcheck; /* that, and no other one */
 	bool races;    /* Helgrind or DRD */
 	bool asan;
 	bool lsan;
@@ -125,6 +126,9 @@ ma_inline void ma_annotate_filled(void *ptr, size_t size)
 /** ma_annotate_close() - and nobody may use it. */
 void ma_annotate_close(void *ptr, size_t size);
 
+/* What memcheck does not simulate: see tell_slot.h. */
+typedef uintptr_t ma_outside(size_t tid, void *what, uintptr_t how);
+
 /* The part for DRD, whose header cannot stand beside Helgrind's: both have the same names. */
 void ma_annotate_drd_new(const void *ptr, size_t size);
 
@@ -145,6 +149,15 @@ ma_inline void ma_annotate_leave(void)
 {
 	if (ma_unlikely(ma_tools.valgrind))
 		VALGRIND_ENABLE_ERROR_REPORTING;
+}
+
+/**
+ * ma_annotate_outside() - do something on the real machine, where no tool looks on
+ * @act:  ma_native; its first argument is not for us
+ */
+ma_inline uintptr_t ma_annotate_outside(ma_outside *act, void *what, uintptr_t how)
+{
+	return VALGRIND_NON_SIMD_CALL2(act, what, how);
 }
 
 ma_inline void ma_annotate_tell_alloc(const struct ma_annotated *o)
@@ -197,6 +210,11 @@ ma_inline void ma_annotate_enter(void)
 
 ma_inline void ma_annotate_leave(void)
 {
+}
+
+ma_inline uintptr_t ma_annotate_outside(ma_outside *act, void *what, uintptr_t how)
+{
+	return act(0, what, how);
 }
 
 ma_inline void ma_annotate_tell_alloc(const struct ma_annotated *o)

@@ -63,6 +63,9 @@
  */
 typedef uint8_t ma_flag;
 
+/* For what runs where nothing of the thread's is to be had (tell_slot.h). */
+#define ma_native __attribute__((no_stack_protector))
+
 #define ma_tls_initial_exec __attribute__((tls_model("initial-exec")))
 
 /* The line size that keeps fields written by different threads apart. */

@@ -12,6 +12,7 @@
 
 /* Slots that wait at least where a memory checker looks on. */
 #define QUARANTINE_WATCHED ((size_t)4096)
+#define QUARANTINE_WATCHED_BYTES ((size_t)4 << 20)
 
 /* A long quarantine, or one in random order, is one for all classes. */
 static bool is_stocked(const struct ma_options *options)
@@ -79,6 +80,7 @@ static void be_watched(struct ma_instance_config *config)
 	config->guard_large = false;
 	config->wait_sealed = false;
 	config->quarantine.cap = ma_max(config->quarantine.cap, QUARANTINE_WATCHED);
+	config->quarantine.bytes = ma_max(config->quarantine.bytes, QUARANTINE_WATCHED_BYTES);
 	/* AddressSanitizer has no stacks for memory that others have poisoned. */
 	if (ma_tools.asan) {
 		config->slab.traced = true;

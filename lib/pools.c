@@ -376,10 +376,9 @@ ma_export void memalloc_pool_free(memalloc_pool *pool, void *ptr)
 	if (ptr != NULL) {
 		t = teller(pool);
 		if (ma_tools.any)
-			ma_tell_free(&t, ptr);
-		ma_annotate_enter();
-		ma_heap_free(&pool->instance, &pool->heap, ptr);
-		ma_annotate_leave();
+			ma_tell_end(&t, ptr);
+		else
+			ma_heap_free(&pool->instance, &pool->heap, ptr);
 	}
 	leave(pool);
 }

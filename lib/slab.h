@@ -177,7 +177,7 @@ void ma_slab_overrun(const struct ma_slab *slab, struct ma_slot slot) __attribut
 void ma_slab_describe(const struct ma_slab *slab, uint32_t idx, struct ma_violation *v);
 
 /** ma_slab_tail_is_zero() - whether all behind the canary of a live object is zero, if filled. */
-bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size);
+ma_native bool ma_slab_tail_is_zero(const struct ma_slab *slab, const char *ptr, size_t size);
 
 /**
  * ma_slab_verify() - look at slot @idx from any thread, while the block stays (S8)

@@ -38,10 +38,26 @@ static ma_noinline void *alloc(size_t size, size_t align, enum ma_record_op op)
 	return ptr;
 }
 
+/* Whether nobody but memcheck looks on: then there is a short way. */
+static bool is_short(void)
+{
+	return ma_tools.memcheck && !ma_record_is_on() && ma_global_own_heap() != NULL;
+}
+
+static ma_noinline void *alloc_short(size_t size, enum ma_record_op op)
+{
+	const struct ma_teller t = teller(ma_global_own_heap());
+	void *ptr = ma_tell_short(&t, size, op == MA_RECORD_CALLOC);
+
+	return ma_likely(ptr != NULL) ? ptr : alloc(size, 0, op);
+}
+
 void *ma_watched_alloc(size_t size, size_t align, enum ma_record_op op)
 {
 	if (ma_global.passing)
 		return ma_below_alloc(size, align, op == MA_RECORD_CALLOC);
+	if (align <= MA_ALIGN && is_short())
+		return alloc_short(size, op);
 	return alloc(size, align, op);
 }
 
@@ -104,12 +120,39 @@ static ma_noinline void end(void *ptr, size_t size, size_t align, unsigned how)
 		heap->frame = NULL;
 }
 
+/* Memcheck has been told. */
+static ma_noinline void end_told(void *ptr)
+{
+	struct ma_heap *heap = ma_global_own_heap();
+
+	heap->frame = ma_stack_frame();
+	ma_annotate_enter();
+	ma_heap_free(&ma_global.instance, heap, ptr);
+	ma_annotate_leave();
+	heap->frame = NULL;
+}
+
+static ma_noinline void end_short(void *ptr)
+{
+	ma_annotate_tell_free(NULL, ptr);
+	if (ma_unlikely(!ma_tell_slot_free(ma_global_own_heap(), ptr)))
+		end_told(ptr);
+}
+
+/* Nobody asks who made it, nor what it should be. */
+static bool may_end_short(unsigned how)
+{
+	return is_short() && !ma_global.options.alloc_dealloc_mismatch && !(how & MA_ENDS_CLAIMING);
+}
+
 void ma_watched_free(void *ptr, size_t size, size_t align, unsigned how)
 {
 	if (ptr == NULL)
 		return;
 	if (ma_global.passing)
 		ma_below_free(ptr);
+	else if (may_end_short(how))
+		end_short(ptr);
 	else
 		end(ptr, size, align, how);
 }

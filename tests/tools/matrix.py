@@ -51,6 +51,7 @@ MEMCHECK = {
     "uninitialised": r"Conditional jump or move depends on uninitialised value(.*\n)+?.*created by a heap allocation" + MADE,
     "leak": r" SIZE bytes in 1 blocks are definitely lost" + MADE,
     "double-free": r"Invalid free\(\)(.*\n)+?.* is 0 bytes inside a block of size SIZE free'd" + TAKEN,
+    "resize-freed": r"Invalid free\(\)(.*\n)+?.*\bresize_freed\b(.*\n)+?.* is 0 bytes inside a block of size SIZE free'd" + TAKEN,
     "free-interior": r"Invalid free\(\)(.*\n)+?.* is 1 bytes inside a block of size SIZE OWN" + MADE,
 }
 
@@ -65,6 +66,7 @@ ASAN = {
     "use-after-destroy": r"ERROR: AddressSanitizer: (SEGV|use-after-poison)",
     "use-after-reset": r"ERROR: AddressSanitizer: (SEGV|use-after-poison)",
     "double-free": r"memalloc: double free: 0x",
+    "resize-freed": r"memalloc: bad realloc: 0x",
     "free-interior": r"memalloc: invalid free: 0x",
 }
 

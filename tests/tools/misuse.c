@@ -227,6 +227,15 @@ static void double_free(void)
 	take_back(ptr);
 }
 
+static void resize_freed(void)
+{
+	char *ptr = make();
+
+	take_back(ptr);
+	kept = pool != NULL ? memalloc_pool_realloc(pool, ptr, size + 1)
+			    : custom_realloc(ptr, size + 1);
+}
+
 static void free_interior(void)
 {
 	char *ptr = make();
@@ -311,6 +320,7 @@ static const struct {
 	{"uninitialised", uninitialised},
 	{"leak", leak},
 	{"double-free", double_free},
+	{"resize-freed", resize_freed},
 	{"free-interior", free_interior},
 	{"use-after-destroy", use_after_destroy},
 	{"use-after-reset", use_after_reset},

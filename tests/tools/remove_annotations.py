@@ -40,7 +40,7 @@ REMOVALS = [
     Removal("zeroed memory of the heap", HEADER, "o->size, 0, o->zero);", "memcheck states", "o->size, 0, 0);"),
     Removal("a free in the heap", HEADER, "VALGRIND_FREELIKE_BLOCK(ptr, 0);", "memcheck use-after-free heap", "(void)0;"),
     Removal("a free in a pool", HEADER, "VALGRIND_MEMPOOL_FREE(pool, ptr);", "memcheck use-after-free pool", "(void)0;"),
-    Removal("a bad free", HEADER, "\tif (ma_tools.valgrind)\n\t\tma_annotate_tell_free(pool, ptr);\n", "memcheck double-free",
+    Removal("a bad free", HEADER, "\tif (ma_tools.valgrind)\n\t\tma_annotate_tell_free(pool, ptr);\n", "memcheck resize-freed",
             "\t(void)pool;\n\t(void)ptr;\n"),
     Removal("a pool begins", HEADER, "VALGRIND_CREATE_MEMPOOL(pool, MA_ANNOTATE_BESIDE, 0);", "memcheck overflow pool", "(void)pool;"),
     Removal("a pool ends: its objects", HEADER,
@@ -55,6 +55,9 @@ REMOVALS = [
             "\tconfig->quarantine.cap = ma_max(config->quarantine.cap, QUARANTINE_WATCHED);\n", "memcheck second-life"),
     Removal("room between objects", "lib/instance.c",
             "\tconfig->slab.redzone = ma_max(config->slab.redzone, REDZONE_WATCHED);\n", "memcheck second-life"),
+    Removal("the short way: an object", TELL, "\tif (ma_likely(o.ptr != NULL))\n\t\tma_annotate_tell_alloc(&o);\n", "memcheck leak heap"),
+    Removal("the short way: a free in the heap", "lib/watch.c", "\tma_annotate_tell_free(NULL, ptr);\n", "memcheck use-after-free heap"),
+    Removal("the short way: a free in a pool", TELL, "\t\tma_annotate_tell_free(t->pool, ptr);\n", "memcheck use-after-free pool"),
     # ---- Helgrind and DRD ----
     Removal("Helgrind: our own affair", ANNOTATE, "VALGRIND_HG_DISABLE_CHECKING(ptr, size);", "helgrind hand-over", "(void)ptr;"),
     Removal("DRD: an object is new", DRD, "VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_CLEAN_MEMORY, ptr, size, 0, 0, 0);",
