@@ -84,16 +84,20 @@ static void do_fork(struct world *w)
 static void do_give(struct world *w, const struct seq_op *op)
 {
 	struct ma_instance *inst = &w->instance[w->inst];
+	struct ma_heap *heap = w->heap[w->inst][w->thread];
 
 	SAY("give back, code %u, %u\n", (unsigned)op->code, (unsigned)op->arg);
-	if (op->code == SEQ_COMPACT)
-		ma_heap_compact(inst, w->heap[w->inst][w->thread]);
-	else if (op->code == SEQ_COMPACT_SHARED)
+	if (op->code == SEQ_COMPACT) {
+		ma_heap_compact(inst, heap);
+		if (heap != NULL)
+			oracle_compacted(heap);
+	} else if (op->code == SEQ_COMPACT_SHARED) {
 		ma_heap_compact(inst, NULL);
-	else if (op->code == SEQ_TRIM)
+	} else if (op->code == SEQ_TRIM) {
 		world_decay(w, w->inst, op->arg * steps_page(w) / 2);
-	else
+	} else {
 		world_give_all(w, w->inst, op->arg * steps_page(w));
+	}
 }
 
 static void do_second(struct world *w, bool reset)

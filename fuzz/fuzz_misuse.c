@@ -13,6 +13,7 @@
 #include "report.h"
 #include "steps.h"
 #include "sweep.h"
+#include "verdict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,50 +31,6 @@ struct misuse {
 	struct world w;
 	struct stale stale[NSTALE]; /* the youngest last */
 };
-
-/* ---- verdicts -------------------------------------------------------------------------------- */
-
-/* Which of the reports, told apart by their first words, is due; NULL: none. */
-struct verdict {
-	const char *kind, *or_kind;
-};
-
-static bool is_told(const char *text, const char *kind)
-{
-	const char *at = strstr(text, "memalloc: ");
-
-	return kind != NULL && at != NULL &&
-	       strncmp(at + strlen("memalloc: "), kind, strlen(kind)) == 0;
-}
-
-/* Reports that were written: each has one line with its thread. */
-static size_t count_reports(const char *text)
-{
-	size_t n = 0;
-
-	while ((text = strstr(text, "memalloc:   thread ")) != NULL) {
-		text++;
-		n++;
-	}
-	return n;
-}
-
-static void expect(struct verdict due)
-{
-	const char *text = os_fake_written();
-	size_t n = count_reports(text);
-
-	SAY("%s", text);
-	if (due.kind == NULL && n > 0)
-		model_fail("misuse", "M1 nothing is told where nothing is wrong");
-	if (due.kind != NULL && n == 0)
-		model_fail("misuse", "M2 what is wrong is told at once");
-	if (n > 1)
-		model_fail("misuse", "M3 what is wrong is told once");
-	if (due.kind != NULL && !is_told(text, due.kind) && !is_told(text, due.or_kind))
-		model_fail("misuse", "M4 what is wrong is told by its name");
-	os_fake_forget();
-}
 
 /* ---- entries that take a pointer ------------------------------------------------------------- */
 
@@ -105,7 +62,7 @@ static void give_bad(struct misuse *m, enum entry entry, unsigned inst, void *pt
 	os_fake_forget();
 	if (give(m, entry, inst, ptr) != NULL)
 		model_fail("misuse", "M5 nothing comes of what is wrong");
-	expect(due);
+	verdict_expect(due);
 }
 
 static enum entry entry_of(const struct seq_op *op)
@@ -238,7 +195,7 @@ static void do_overflow(struct misuse *m, const struct seq_op *op)
 		ma_sweep_report(&m->w.instance[o->owner], m->w.heap[o->owner][m->w.thread]);
 	else
 		(void)give(m, USABLE, o->owner, o->ptr);
-	expect(due);
+	verdict_expect(due);
 }
 
 /*
@@ -281,7 +238,7 @@ static void do_underflow(struct misuse *m, const struct seq_op *op)
 		ma_sweep_report(&m->w.instance[o->owner], m->w.heap[o->owner][m->w.thread]);
 	else
 		(void)give(m, USABLE, o->owner, whose);
-	expect((struct verdict){"heap overflow", "heap underflow"});
+	verdict_expect((struct verdict){"heap overflow", "heap underflow"});
 }
 
 /* Whether byte @at of what was freed must stay zero until it is used again. */
@@ -311,6 +268,41 @@ static bool must_stay_zero(const struct misuse *m, const struct stale *s, size_t
 }
 
 /* Into memory that was freed: a look at all tells. */
+/* A large object that was zeroed, and waits: it is looked at when its block leaves. */
+static bool waits_zeroed(const struct misuse *m, const struct stale *s)
+{
+	const struct ma_instance *inst = &m->w.instance[s->inst];
+	const struct ma_block *block = ma_pagemap_get(&m->w.pagemap, (uintptr_t)s->ptr);
+
+	return inst->config.wait_sealed && block != NULL && block->kind == MA_BLOCK_RETIRED &&
+	       ma_pool_of(block) == &inst->pool && block->zero && block->purpose > MA_WAIT_TIGHT &&
+	       block->size <= MA_WAIT_ZEROED;
+}
+
+/* Its block goes back to the pool, or (@taken) the next object of its size may get it. */
+static void do_large_stale_write(struct misuse *m, const struct stale *s, size_t at, bool taken)
+{
+	const struct verdict due = {"write after free", NULL}, none = {NULL, NULL};
+	struct ma_instance *inst = &m->w.instance[s->inst];
+	struct ma_heap *heap = world_heap(&m->w, s->inst);
+	void *ptr;
+
+	SAY("byte %zu of %p, freed and large\n", at, (void *)s->ptr);
+	s->ptr[at] ^= 0x55;
+	os_fake_forget();
+	if (!taken || heap == NULL) {
+		ma_heap_compact(inst, heap);
+		verdict_expect(due);
+		return;
+	}
+	ptr = ma_heap_alloc(heap, s->size);
+	verdict_expect(ptr == s->ptr ? due : none);
+	if (ptr != s->ptr)
+		s->ptr[at] ^= 0x55;
+	if (ptr != NULL)
+		ma_heap_free(inst, heap, ptr);
+}
+
 static void do_stale_write(struct misuse *m, const struct seq_op *op)
 {
 	const struct stale *s = stale_of(m, op);
@@ -320,6 +312,10 @@ static void do_stale_write(struct misuse *m, const struct seq_op *op)
 	if (s->ptr == NULL || s->size == 0 || !m->w.exists[s->inst])
 		return;
 	at %= s->size;
+	if (waits_zeroed(m, s)) {
+		do_large_stale_write(m, s, at, op->how & 1);
+		return;
+	}
 	if (holder(m, s->ptr + at) != NULL || !must_stay_zero(m, s, at))
 		return;
 	SAY("byte %zu of %p, freed\n", at, (void *)s->ptr);
@@ -358,7 +354,7 @@ static void do_claim(struct misuse *m, const struct seq_op *op)
 	note_stale(m, o);
 	model_remove(&m->w.model, (unsigned)(o - m->w.model.object));
 	ma_heap_free_sized(&m->w.instance[inst], m->w.heap[inst][m->w.thread], ptr, &claim);
-	expect(due);
+	verdict_expect(due);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -423,13 +419,13 @@ static void step(struct misuse *m, const struct seq_op *op)
 	note(m, op);
 	os_fake_forget();
 	if (steps_object(&m->w, op))
-		expect((struct verdict){NULL, NULL});
+		verdict_expect((struct verdict){NULL, NULL});
 	else if (op->code < SEQ_GIVE_STALE)
 		do_world(&m->w, op);
 	else
 		do_misuse(m, op);
 	world_check(&m->w);
-	if (count_reports(os_fake_written()) > 0)
+	if (verdict_is_due())
 		model_fail("misuse", "M1 nothing is told where nothing is wrong");
 }
 

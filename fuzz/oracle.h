@@ -21,6 +21,9 @@
  *   W17 After a fork, what the parent had at hand is at hand no more, and what is chosen from then
  *       on is not what would have been chosen.
  *   W18 Pages that have come of age are given back when a large object is freed, and none before.
+ *   W19 A slab that a thread has left serves before another is made.
+ *   W20 No free leaves it to the next operation to give back what has come of age: when a slab
+ *       goes, the oldest pages do, if they have.
  *
  * Locks: none. Cost: O(blocks that have guards), O(slabs) and O(sizes) per step.
  * Does not prove: W13 where an instance that ended left memory to the OS that has guards.
@@ -41,6 +44,38 @@ void oracle_choices(const struct ma_instance *inst);
 
 /** oracle_heap() - W14. */
 void oracle_heap(const struct ma_heap *heap);
+
+/* What is due before a free, by instance. */
+struct oracle_due {
+	bool left[WORLD_NINSTANCES];    /* by an operation before */
+	bool aged[WORLD_NINSTANCES];    /* the oldest pages have come of age */
+	size_t given[WORLD_NINSTANCES]; /* blocks given back, so far */
+	size_t nslabs[WORLD_NINSTANCES];
+	size_t refused; /* calls, so far */
+};
+
+/** oracle_is_due() - W20: before a free. */
+void oracle_is_due(struct oracle_due *due, const struct world *w);
+
+/** oracle_not_late() - W20: after it. */
+void oracle_not_late(const struct oracle_due *due, const struct world *w);
+
+/** oracle_compacted() - W14: the heap has told of all that its thread has freed. */
+void oracle_compacted(const struct ma_heap *heap);
+
+/* What a heap that needs a slab of a class must take first. */
+struct oracle_left {
+	struct ma_heap *heap;
+	struct ma_slab *slab; /* NULL: nothing is left */
+	unsigned class_idx;
+	size_t nslabs; /* that the heap has */
+};
+
+/** oracle_before_slab() - W19: what is left before an object is made. */
+struct oracle_left oracle_before_slab(struct ma_heap *heap, const struct ma_request *req);
+
+/** oracle_after_slab() - W19: if the heap has another slab, it is that one. */
+void oracle_after_slab(const struct oracle_left *left);
 
 /* What is known before an object is freed or made. */
 struct oracle_way {

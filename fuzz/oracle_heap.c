@@ -63,6 +63,13 @@ static void check_batches(const struct ma_heap *heap)
 	}
 }
 
+void oracle_compacted(const struct ma_heap *heap)
+{
+	for (size_t i = 0; i < MA_OUTBOXES; i++)
+		if (heap->out[i].batch != NULL)
+			fail_setup();
+}
+
 /* Of a new instance: the shared heap's are the first. */
 void oracle_choices(const struct ma_instance *inst)
 {

@@ -1,4 +1,4 @@
-/* What nobody has had so far (W12). */
+/* What nobody has had so far (W12), and what somebody had and left (W19). */
 #include <string.h>
 
 #include "oracle.h"
@@ -46,4 +46,29 @@ void oracle_untouched(const struct ma_slab *slab)
 		       are_untouched(slab, end, slab->nslots);
 	if (!zero)
 		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
+}
+
+struct oracle_left oracle_before_slab(struct ma_heap *heap, const struct ma_request *req)
+{
+	struct ma_instance *inst = heap != NULL ? heap->instance : NULL;
+	struct oracle_left left = {.heap = heap};
+	unsigned class_idx = MA_NCLASSES;
+
+	if (heap != NULL && req->size <= heap->small_max)
+		class_idx = ma_class_aligned(req->size + heap->behind, ma_max(req->align, MA_ALIGN),
+					     inst->pool.page);
+	if (class_idx == MA_NCLASSES)
+		return left;
+	left.slab = inst->shared.bin[class_idx].avail;
+	left.class_idx = class_idx;
+	left.nslabs = heap->bin[class_idx].nslabs;
+	return left;
+}
+
+void oracle_after_slab(const struct oracle_left *left)
+{
+	if (left->slab == NULL || left->heap->bin[left->class_idx].nslabs == left->nslabs)
+		return;
+	if (*ma_slab_owner(left->slab) == (uintptr_t)&left->heap->instance->shared)
+		model_fail("world", "W19 a slab that was left serves before another is made");
 }

@@ -1,4 +1,4 @@
-/* What waits, and how long (W16, W18); what a fork leaves behind (W17). */
+/* What waits, and how long (W16, W18, W20); what a fork leaves behind (W17). */
 #include "oracle.h"
 #include "os.h"
 #include "os_fake.h"
@@ -213,4 +213,52 @@ void oracle_after_fork(const struct oracle_fork *fork, const struct ma_instance 
 		same = same || ma_stock_count(heap->stock[i]) > 0;
 	if (same)
 		model_fail("world", "W17 a fork leaves nothing that both would choose");
+}
+
+/* ---- what is due ----------------------------------------------------------------------------- */
+
+static size_t slabs_of(const struct ma_instance *inst)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < MA_NCLASSES; i++) {
+		n += inst->shared.bin[i].nslabs;
+		for (const struct ma_heap *h = inst->heaps; h != NULL; h = h->next)
+			n += h->bin[i].nslabs;
+	}
+	return n;
+}
+
+void oracle_is_due(struct oracle_due *due, const struct world *w)
+{
+	due->refused = os_fake_refused();
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++) {
+		const struct ma_instance *inst = &w->instance[i];
+
+		if (!w->exists[i])
+			continue;
+		due->left[i] = atomic_load(&inst->due);
+		due->aged[i] = inst->pool.oldest != NULL &&
+			       has_come_of_age(&inst->pool, inst->pool.oldest);
+		due->given[i] = given_back(&inst->pool);
+		due->nslabs[i] = slabs_of(inst);
+	}
+}
+
+/* An allocation that was nearly refused has compacted all. */
+void oracle_not_late(const struct oracle_due *due, const struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_NINSTANCES; i++) {
+		const struct ma_instance *inst = &w->instance[i];
+		bool late;
+
+		if (!w->exists[i])
+			continue;
+		/* A block that waits does not come to the pool. */
+		late = due->aged[i] && inst->config.wait == 0 &&
+		       os_fake_refused() == due->refused && slabs_of(inst) < due->nslabs[i] &&
+		       given_back(&inst->pool) == due->given[i];
+		if (late || (atomic_load(&inst->due) && !due->left[i]))
+			model_fail("world", "W20 what is due is done before a free ends");
+	}
 }

@@ -13,7 +13,7 @@ import sys
 
 OTHER, RESET, EXIT, COMPACT = 'switch-instance', 'end-instance', 'exit-thread', 'compact'
 SHARED, TRIM, GIVE, STEP = 'compact-shared', 'trim', 'give-all', 'decay'
-RESERVE, FORK, LIFT, CHECK = 'reserve', 'fork', 'lift', 'compare'
+RESERVE, FORK, LIFT, CHECK, CLOCK = 'reserve', 'fork', 'lift', 'compare', 'clock'
 FAIL_AT, FAIL_FROM = 'refuse-at', 'refuse-from'
 UNMAP, RESIZE, MOVE, PURGE = 'refuse-unmap', 'refuse-resize-at', 'refuse-move', 'refuse-purge-at'
 
@@ -160,6 +160,10 @@ def few_descriptors(n):
 
 
 SEEDS = {
+    'compact-tells-others': header() + run(0, 9, 40) + by(1, malloc(20, 40) + cat(
+        free(i) for i in range(1, 6)) + do(COMPACT)) + run(0, 30, 40),
+    'emptied-slabs-make-due': header(old=1) + run(0, 60, 3000) + do(CLOCK, 30) + run_free(0, 20) +
+        do(COMPACT) + do(CLOCK, 40) + run_free(20, 40) + run(0, 9, 3000),
     'nothing': header(),
     'malloc-free-one': header() + malloc(0, 100) + free(0),
     'every-size-class': header() + every_class(),

@@ -4,8 +4,8 @@
 seeds_misuse.py [--check] build/fuzz/seq corpus/misuse
 """
 
-from seeds import (COMPACT, EXIT, HARDENED, OTHER, aligned, by, cat, do, free, header, main, malloc,
-                   run)
+from seeds import (COMPACT, EXIT, HARDENED, OTHER, aligned, by, calloc, cat, do, free, header, main,
+                   malloc, run)
 
 ENTRIES = range(3)
 SIZES = [0, 1, 8, 24, 40, 56, 100, 248, 249, 600, 1000, 1016, 1017, 3000, 20000, 32760, 40000,
@@ -37,8 +37,8 @@ def overflow(slot, at, bits, sweep):
     return do('write-behind', slot, at % 8 << 3 | (0 if sweep else 64), bits)
 
 
-def stale_write(back, at):
-    return do('write-stale', back, 0, at % 65536)
+def stale_write(back, at, taken=0):
+    return do('write-stale', back, taken, at % 65536)
 
 
 def underflow(slot, at, bits, later):
@@ -76,6 +76,12 @@ SEEDS.update({
         for n in (0, 1, 5, 8, 24, 100, 900, 3000, 20000)),
     'in-front-of-sampled': header(seed=4) + cat(run(0, 64, n) + cat(
         underflow(s, s, 1, s % 2) for s in range(64)) for n in (100, 24000)),
+    'large-that-waits': header(seed=0x11) + cat(malloc(0, n) + malloc(1, n) + end(0) + stale_write(
+        15, at) + calloc(2, n) + end(1) + calloc(3, n) for n, at in (
+            (40000, 0), (40000, 39999), (100000, 5000), (200000, 1), (250000, 65535))),
+    'large-that-is-taken': header(seed=0x11) + cat(malloc(0, n) + malloc(1, n) + end(0) + end(1) +
+        stale_write(14, at, 1) + stale_write(15, at, 1) + stale_write(14, 1, 1) for n, at in (
+            (40000, 0), (40000, 39999), (100000, 5000), (140000, 1))),
     'nothing-was-freed': header() + stale(0, 0) + stale_write(0, 0) + malloc(0, 10),
 })
 

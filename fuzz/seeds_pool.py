@@ -4,13 +4,13 @@
 seeds_pool.py [--check] build/fuzz/seq corpus/pool
 """
 
-from seeds import (CHECK, FAIL_AT, FAIL_FROM, LIFT, MOVE, PURGE, RESERVE, RESET, RESIZE,
+from seeds import (CHECK, CLOCK, FAIL_AT, FAIL_FROM, LIFT, MOVE, PURGE, RESERVE, RESET, RESIZE,
                    STEP, TRIM, UNMAP, aligned, calloc, cat, config, do, free, main, malloc, resize,
                    run, run_aligned, run_free)
 
 CLOCK_BACK, GUARD, GUARD_ALL, LIFT_GUARDS, SOMEBODY, MEANWHILE = (
     f'other {i}' for i in range(6))
-CLOCK, GIVE = 'clock', 'give'
+GIVE = 'give'
 PAGE, REGION = 4096, 64 << 20
 AT_ONCE, AFTER_40, AFTER_100, AFTER_1000 = range(4)     # ms that free pages stay
 K64, DEFAULT, K16, K256 = range(4)                      # the first region

@@ -104,6 +104,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	struct model_object object = {NULL, req->size, ma_max(req->align, MA_ALIGN), w->inst, 0};
 	struct world_choice choice;
 	struct oracle_taken taken;
+	struct oracle_left left;
 	struct oracle_way way;
 	struct ma_heap *heap;
 	size_t refused;
@@ -115,6 +116,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	choice = world_choose(w, w->inst, req->size, req->align);
 	heap = world_heap(w, w->inst);
 	way = oracle_before_alloc(w, req);
+	left = oracle_before_slab(heap, req);
 	taken = oracle_before_large(w, req);
 	if (heap != NULL && req->align == 0 && !req->zero)
 		object.ptr = ma_heap_alloc(heap, req->size);
@@ -129,6 +131,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 		world_check_choice(&choice, object.ptr);
 		check_slack(w, &object);
 		oracle_after_alloc(&way, object.ptr);
+		oracle_after_slab(&left);
 		oracle_after_large(&taken, object.ptr);
 	}
 	model_add(&w->model, slot, &object, req->zero);
@@ -201,13 +204,17 @@ static void do_resize(struct world *w, unsigned slot, const struct seq_op *op)
 static void do_slot(struct world *w, unsigned slot, const struct seq_op *op)
 {
 	const struct ma_request req = request_of(w, op);
+	struct oracle_due due;
 
+	oracle_is_due(&due, w);
 	if (op->kind == SEQ_REALLOC)
 		do_resize(w, slot, op);
 	else if (op->kind == SEQ_FREE)
 		free_slot(w, slot, op->thread % WORLD_NTHREADS, op->function != SEQ_BY_FREE);
 	else
 		alloc_slot(w, slot, &req);
+	if (op->kind == SEQ_FREE)
+		oracle_not_late(&due, w);
 }
 
 unsigned steps_slot(const struct seq_op *op, unsigned i)

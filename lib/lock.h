@@ -10,6 +10,7 @@
  *       depot, record. No room calls up while holding one.
  *   L2  Nothing that gives memory back to the OS runs under a lock.
  *   L3  A zero-initialised lock is an unlocked lock.
+ *   L4  What is unlocked was locked; with assertions, that is verified.
  *
  * Rejected: C11-atomic spin locks (false reports in Helgrind and DRD; spinning on two cores).
  */
@@ -47,6 +48,7 @@ ma_inline bool ma_trylock(struct ma_lock *lock)
 
 ma_inline void ma_unlock(struct ma_lock *lock)
 {
+	MA_ASSERT(!ma_trylock(lock));
 	(void)pthread_mutex_unlock(&lock->mutex);
 }
 

@@ -72,6 +72,7 @@ void ma_supply_relieve(struct ma_heap *heap)
 {
 	while (ma_quarantine_is_over(&heap->quarantine) && release_one(heap))
 		;
+	ma_bins_decay(heap->instance);
 }
 
 /* ---- stocks ---------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ AFL_SCHEDULES = ("explore", "fast", "coe", "rare", "exploit")
 MERGE_SECONDS = 1800
 
 # Targets whose bytes are operations, with how many bytes of configuration stand before them.
-SEQUENCES = {"heap": 3, "misuse": 3, "image": 3, "diff": 4, "oom": 5, "pool": 3, "pools": 2, "threads": 3}
+SEQUENCES = {"heap": 3, "misuse": 3, "image": 3, "diff": 4, "oom": 5, "pool": 3, "pools": 2, "slab": 3, "threads": 3}
 
 
 class Lane:
