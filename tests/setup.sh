@@ -28,8 +28,13 @@ need /usr/include/cmocka.h libcmocka-dev
 need valgrind valgrind
 need clang-format-14 clang-format-14
 need sqlite3 sqlite3
+need_symbolizer() {
+	need llvm-symbolizer-$1 llvm-$1
+}
+
 need_clang() {
 	need clang-$1 clang-$1
+	need_symbolizer $1
 	need "/usr/lib/llvm-$1/lib/clang/$1*/lib/linux/libclang_rt.asan-*.a" libclang-rt-$1-dev
 }
 
@@ -39,6 +44,12 @@ ci)
 	need_clang 19
 	;;
 fuzz) need_clang 14 ;;
+*)
+	# What is there is tested with: a sanitizer names functions by the symbolizer of its own version.
+	for version in 14 19; do
+		command -v clang-$version >/dev/null && need_symbolizer $version
+	done
+	;;
 esac
 [ -n "$packages" ] || exit 0
 
