@@ -4,10 +4,8 @@
 /* Larger requests get mappings of their own. */
 #define DIRECT_MIN (MA_REGION_MAX / 2)
 
-struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, size_t align)
+static struct world_plan plan_for(size_t page, bool guarded, size_t size, size_t align)
 {
-	size_t page = w->instance[inst].pool.page;
-	bool guarded = w->config[inst].guard_large;
 	struct world_plan plan = {.align = ma_max(align, page), .back = guarded ? page : 0};
 
 	plan.front = guarded ? plan.align : 0;
@@ -18,6 +16,25 @@ struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, 
 		plan.size += plan.align;
 	}
 	return plan;
+}
+
+struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, size_t align)
+{
+	return plan_for(w->instance[inst].pool.page, w->config[inst].guard_large, size, align);
+}
+
+struct world_plan world_plan_bare(const struct world *w, unsigned inst, size_t size, size_t align)
+{
+	return plan_for(w->instance[inst].pool.page, false, size, align);
+}
+
+struct world_plan world_plan_of(struct world *w, const struct model_object *o)
+{
+	struct ma_block *block = ma_pagemap_get(&w->pagemap, (uintptr_t)o->ptr);
+
+	if (block->kind == MA_BLOCK_LARGE && ma_large_of(block)->bare)
+		return world_plan_bare(w, o->owner, o->size, o->align);
+	return world_plan(w, o->owner, o->size, o->align);
 }
 
 unsigned world_class(const struct ma_instance *inst, size_t size, size_t align)
@@ -106,7 +123,8 @@ static bool slot_must_stay(const struct world *w, unsigned inst, struct ma_block
 static bool block_must_stay(const struct world *w, unsigned inst, struct ma_block *block,
 			    size_t size)
 {
-	size_t need = world_plan(w, inst, size, 0).size;
+	size_t need = ma_large_of(block)->bare ? world_plan_bare(w, inst, size, 0).size
+					       : world_plan(w, inst, size, 0).size;
 	size_t have = block->size;
 
 	if (ma_large_of(block)->tight || block->region->direct || need > DIRECT_MIN ||
@@ -134,7 +152,8 @@ static bool is_chosen(const struct world *w, unsigned inst, size_t size, size_t 
 	const struct ma_instance_config *config = &w->config[inst];
 
 	return size <= MA_REGION_MAX && align <= MA_REGION_MAX && config->wait == 0 &&
-	       config->sample == 0 && world_class(&w->instance[inst], size, align) == MA_NCLASSES;
+	       config->sample == 0 && !config->guard_sparing &&
+	       world_class(&w->instance[inst], size, align) == MA_NCLASSES;
 }
 
 struct world_choice world_choose(struct world *w, unsigned inst, size_t size, size_t align)

@@ -24,6 +24,9 @@
  *   W19 A slab that a thread has left serves before another is made.
  *   W20 No free leaves it to the next operation to give back what has come of age: when a slab
  *       goes, the oldest pages do, if they have.
+ *   W21 Guards are spared only where they may be: after so many large objects, of those that are
+ *       not very large, of all but one in a few, which the heap's choices decide. What is spared
+ *       is counted.
  *
  * Locks: none. Cost: O(blocks that have guards), O(slabs) and O(sizes) per step.
  * Does not prove: W13 where an instance that ended left memory to the OS that has guards.
@@ -125,6 +128,21 @@ void oracle_large_leaves(struct oracle_waits *waits, const struct world *w,
 
 /** oracle_large_left() - it was. */
 void oracle_large_left(const struct oracle_waits *waits);
+
+/* What is known of the guards of a large object that is made next. */
+struct oracle_spared {
+	const struct ma_instance *inst; /* NULL: nothing is claimed */
+	bool spared;                    /* it has none, unless a block that has them waits */
+	uint64_t nmade;                 /* so far */
+	size_t unguarded;               /* so far */
+};
+
+/** oracle_before_guards() - W21. */
+struct oracle_spared oracle_before_guards(const struct world *w, const struct ma_request *req);
+
+/** oracle_after_guards() - W21: the OS refused nothing meanwhile. */
+void oracle_after_guards(const struct oracle_spared *spared, const struct world *w,
+			 const void *ptr);
 
 /* Where a large object must be. */
 struct oracle_taken {

@@ -154,25 +154,40 @@ void oracle_large_left(const struct oracle_waits *waits)
 
 /* ---- who is taken ---------------------------------------------------------------------------- */
 
+/* Where the object in the block that has waited longest would be, the youngest excepted; or 0. */
+static uintptr_t first_of(const struct ma_waitlist *list, unsigned purpose,
+			  const struct world_plan *plan)
+{
+	for (uint32_t i = 0; i + 1 < list->n; i++) {
+		const struct ma_waiting *e = &list->entry[i];
+
+		if (e->purpose == purpose && e->block->size >= plan->size &&
+		    e->block->size <= plan->size + plan->size / SPARE)
+			return ma_block_addr(e->block) + plan->front;
+	}
+	return 0;
+}
+
 struct oracle_taken oracle_before_large(const struct world *w, const struct ma_request *req)
 {
 	const struct ma_instance *inst = &w->instance[w->inst];
 	struct oracle_taken taken = {.list = NULL};
+	struct oracle_spared guards = oracle_before_guards(w, req);
 	struct world_plan plan;
 
 	if (inst->config.wait == 0 || inst->config.sample > 0 || req->align > inst->pool.page ||
 	    req->size > MA_REQUEST_MAX / 2 ||
 	    world_class(inst, req->size, req->align) != MA_NCLASSES)
 		return taken;
+	if (inst->config.guard_sparing && guards.inst == NULL)
+		return taken;
 	plan = world_plan(w, w->inst, req->size, req->align);
 	taken.list = &inst->waitlist;
 	taken.n = taken.list->n;
-	for (uint32_t i = 0; i + 1 < taken.n && taken.addr == 0; i++) {
-		const struct ma_waiting *e = &taken.list->entry[i];
-
-		if (e->purpose == MA_WAIT_LARGE && e->block->size >= plan.size &&
-		    e->block->size <= plan.size + plan.size / SPARE)
-			taken.addr = ma_block_addr(e->block) + plan.front;
+	taken.addr = first_of(taken.list, MA_WAIT_LARGE, &plan);
+	if (taken.addr == 0 && guards.spared) {
+		plan = world_plan_bare(w, w->inst, req->size, req->align);
+		taken.addr = first_of(taken.list, MA_WAIT_BARE, &plan);
 	}
 	return taken;
 }

@@ -309,6 +309,14 @@ SEEDS.update({
     'large-blocks-wait-and-come-again': header(seed=0x21) +
         cat(malloc(i, 40000) for i in range(6)) + run_free(0, 6) +
         cat(calloc(i, 40000) for i in range(6)),
+    'guards-spared': header(pages=5, seed=0x20) + cat(run(i, 30, 40000) for i in range(0, 150, 30)) +
+        malloc(200, 2 << 20) +
+        aligned(201, 16, 40000) + resize(3, 80000) + resize(4, 39000) + resize(0, 60000) +
+        cat(run_free(i, 30) for i in range(0, 150, 30)) + run(0, 20, 60000) + do(OTHER) + run(20, 6, 40000) + do(GIVE),
+    'guards-spared-waiting': header(pages=5, seed=0x01) +
+        cat(run(0, 6, n) + run_free(0, 6) for n in (40000, 40000, 38000, 41000)) + do(GIVE),
+    'guards-spared-refused': header(pages=5, seed=0x20) + cat(
+        do(FAIL_AT, n) + run(0, 5, 40000) + do(LIFT) + run_free(0, 5) for n in range(4)),
     'slabs-wait-and-come-again': header(seed=0x53) + cat(
         run(0, 32, 4000) + run_free(0, 32) + do(FAIL_AT, n) + run(0, 32, 4000) + do(LIFT) +
         run_free(0, 32) for n in range(4)),

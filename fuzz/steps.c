@@ -57,7 +57,7 @@ static void check_slack(struct world *w, const struct model_object *o)
 {
 	const struct ma_instance_config *config = &w->config[o->owner];
 	struct ma_block *block = ma_pagemap_get(&w->pagemap, (uintptr_t)o->ptr);
-	struct world_plan plan = world_plan(w, o->owner, o->size, o->align);
+	struct world_plan plan = world_plan_of(w, o);
 	size_t spare = config->guard_large || config->wait > 0 ? plan.size / 4 : 0;
 	size_t least = plan.size - plan.front;
 
@@ -103,6 +103,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 {
 	struct model_object object = {NULL, req->size, ma_max(req->align, MA_ALIGN), w->inst, 0};
 	struct world_choice choice;
+	struct oracle_spared guards;
 	struct oracle_taken taken;
 	struct oracle_left left;
 	struct oracle_way way;
@@ -117,6 +118,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 	heap = world_heap(w, w->inst);
 	way = oracle_before_alloc(w, req);
 	left = oracle_before_slab(heap, req);
+	guards = oracle_before_guards(w, req);
 	taken = oracle_before_large(w, req);
 	if (heap != NULL && req->align == 0 && !req->zero)
 		object.ptr = ma_heap_alloc(heap, req->size);
@@ -132,6 +134,7 @@ static void alloc_slot(struct world *w, unsigned slot, const struct ma_request *
 		check_slack(w, &object);
 		oracle_after_alloc(&way, object.ptr);
 		oracle_after_slab(&left);
+		oracle_after_guards(&guards, w, object.ptr);
 		oracle_after_large(&taken, object.ptr);
 	}
 	model_add(&w->model, slot, &object, req->zero);

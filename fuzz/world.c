@@ -19,6 +19,9 @@
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+/* Where guards are spared, so many large objects have them here before. */
+#define GUARDED 2
+
 static size_t page_of(unsigned choice)
 {
 	if (choice < 6)
@@ -86,6 +89,7 @@ static void read_config(struct world *w)
 	start_os(page_of(a >> 3 & 7), b & 0x80 ? ARENA_SMALL : ARENA_LIMIT);
 	if (b & 0x40)
 		os_fake_fail_at(1);
+	config->guard_sparing = (a >> 3 & 7) == 5;
 	config->pool.fit = a & 1 ? MA_FIT_BEST : MA_FIT_FIRST;
 	read_hardening(config, c);
 	config->quarantine.cap = waits[a >> 1 & 3];
@@ -98,6 +102,13 @@ static void read_config(struct world *w)
 	w->config[1] = w->config[0];
 	w->config[1].pool.fit = a & 1 ? MA_FIT_FIRST : MA_FIT_BEST;
 	w->config[1].pool.limit = b & 0x20 ? limits[b >> 2 & 3] : 0;
+}
+
+static void begin(struct world *w, unsigned inst)
+{
+	ma_instance_init(&w->instance[inst], &w->config[inst], &w->pagemap);
+	atomic_store(&w->instance[inst].larges.nmade, MA_LARGE_GUARDED - GUARDED);
+	w->exists[inst] = true;
 }
 
 bool world_init(struct world *w, const uint8_t *data, size_t size)
@@ -113,10 +124,9 @@ bool world_init(struct world *w, const uint8_t *data, size_t size)
 			model_fail("world", "W1 a request is refused only for a reason");
 		return false;
 	}
-	ma_instance_init(&w->instance[0], &w->config[0], &w->pagemap);
+	begin(w, 0);
 	oracle_choices(&w->instance[0]);
 	w->seq.page = w->instance[0].pool.page;
-	w->exists[0] = true;
 	return true;
 }
 
@@ -133,8 +143,7 @@ void world_open(struct world *w)
 {
 	if (w->exists[1])
 		return;
-	ma_instance_init(&w->instance[1], &w->config[1], &w->pagemap);
-	w->exists[1] = true;
+	begin(w, 1);
 }
 
 /* ---- what holds after each step -------------------------------------------------------------- */

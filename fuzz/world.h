@@ -104,6 +104,12 @@ unsigned world_class(const struct ma_instance *inst, size_t size, size_t align);
 /** world_plan() - the block that a large object needs. */
 struct world_plan world_plan(const struct world *w, unsigned inst, size_t size, size_t align);
 
+/** world_plan_bare() - the same for one without guards, where others have them. */
+struct world_plan world_plan_bare(const struct world *w, unsigned inst, size_t size, size_t align);
+
+/** world_plan_of() - which of both a live object's block was made by. */
+struct world_plan world_plan_of(struct world *w, const struct model_object *o);
+
 /** world_may_refuse() - whether a request that was refused could be (W1), OS refusals aside. */
 bool world_may_refuse(struct world *w, unsigned inst, size_t size, size_t align);
 

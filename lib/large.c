@@ -14,8 +14,7 @@
 /* One in so many bytes. */
 #define SPARE 4
 
-/* Where guards are spared: so many objects have them, larger ones, and one in a few others. */
-#define FIRST 1000
+/* Where guards are spared: larger objects have them, and one in a few others. */
 #define VERY_LARGE ((size_t)1024 * 1024)
 #define ONE_IN 64
 
@@ -256,7 +255,7 @@ static bool is_spared(const struct ma_larges *larges, const struct ma_large_requ
 {
 	if (!larges->guarded || !larges->sparing || req->tight || req->size >= VERY_LARGE)
 		return false;
-	return atomic_load_explicit(&larges->nmade, memory_order_relaxed) >= FIRST &&
+	return atomic_load_explicit(&larges->nmade, memory_order_relaxed) >= MA_LARGE_GUARDED &&
 	       ma_random_below(req->random, ONE_IN) != 0;
 }
 

@@ -57,6 +57,9 @@ struct ma_larges {
 	_Atomic uint64_t nmade;       /* objects for which no block had waited */
 };
 
+/* Where guards are spared, so many objects have them before. */
+#define MA_LARGE_GUARDED 1000
+
 struct ma_large_request {
 	size_t size;              /* bytes, at most MA_REQUEST_MAX */
 	size_t align;             /* a power of two */
