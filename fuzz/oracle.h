@@ -17,7 +17,7 @@
  *       secret of its next life; the oldest at hand is the next to be handed out.
  *   W16 A large object gets the block of its kind that has waited longest, the youngest excepted;
  *       what is freed waits behind all others, and drives out only as many as it must, oldest
- *       first.
+ *       first. No canary stays in it; where smaller ones are zeroed, all of it is known to be zero.
  *   W17 After a fork, what the parent had at hand is at hand no more, and what is chosen from then
  *       on is not what would have been chosen.
  *   W18 Pages that have come of age are given back when a large object is freed, and none before.
@@ -27,6 +27,7 @@
  *   W21 Guards are spared only where they may be: after so many large objects, of those that are
  *       not very large, of all but one in a few, which the heap's choices decide. What is spared
  *       is counted.
+ *   W22 Of what a slab has beside its slots, each part begins where the one before it ends.
  *
  * Locks: none. Cost: O(blocks that have guards), O(slabs) and O(sizes) per step.
  * Does not prove: W13 where an instance that ended left memory to the OS that has guards.
@@ -41,6 +42,9 @@ void oracle_guards(const struct world *w);
 
 /** oracle_untouched() - W12: fresh slots of a block that was zero are. */
 void oracle_untouched(const struct ma_slab *slab);
+
+/** oracle_arrays() - W22. */
+void oracle_arrays(const struct ma_slab *slab);
 
 /** oracle_choices() - W14: what an instance chooses follows from its seed. */
 void oracle_choices(const struct ma_instance *inst);
@@ -117,7 +121,9 @@ struct oracle_waits {
 	size_t refused; /* calls, so far */
 	size_t given;   /* blocks given back, so far */
 	bool due;
-	bool direct; /* the object or one that waits has a mapping of its own */
+	bool direct;              /* the object or one that waits has a mapping of its own */
+	uintptr_t addr;           /* of its block */
+	const unsigned char *end; /* of the object */
 	uint32_t n;
 	struct oracle_waiting entry[MA_WAITLIST];
 };

@@ -1,4 +1,4 @@
-/* What nobody has had so far (W12), and what somebody had and left (W19). */
+/* What nobody has had so far (W12), what lies beside slots (W22), what somebody left (W19). */
 #include <string.h>
 
 #include "oracle.h"
@@ -46,6 +46,21 @@ void oracle_untouched(const struct ma_slab *slab)
 		       are_untouched(slab, end, slab->nslots);
 	if (!zero)
 		model_fail("world", "W12 a sweep finds nothing where nothing is damaged");
+}
+
+void oracle_arrays(const struct ma_slab *slab)
+{
+	const char *next = (const char *)(slab->vacant + slab->nslots / 64);
+
+	if (slab->nslots % 64 != 0)
+		next += sizeof(*slab->vacant);
+	if (slab->wide != NULL) {
+		if (next != (const char *)slab->wide)
+			model_fail("world", "W22 the parts of a slab lie side by side");
+		next = (const char *)(slab->wide + slab->nslots);
+	}
+	if (slab->trace != NULL && next != (const char *)slab->trace)
+		model_fail("world", "W22 the parts of a slab lie side by side");
 }
 
 struct oracle_left oracle_before_slab(struct ma_heap *heap, const struct ma_request *req)

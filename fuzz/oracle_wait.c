@@ -1,4 +1,6 @@
 /* What waits, and how long (W16, W18, W20); what a fork leaves behind (W17). */
+#include <string.h>
+
 #include "oracle.h"
 #include "os.h"
 #include "os_fake.h"
@@ -132,8 +134,25 @@ void oracle_large_leaves(struct oracle_waits *waits, const struct world *w,
 	waits->given = given_back(&inst->pool);
 	waits->due = any_due(&inst->pool);
 	waits->direct = block->region->direct;
+	waits->addr = ma_block_addr(block);
+	waits->end = o->ptr + o->size;
 	remember(waits, inst);
 	append(waits, block, purpose_of(inst, block, o));
+}
+
+/* No secret is left in a block that waits, nor anything else if it is so small. */
+static void check_cleaned(const struct oracle_waits *waits, const struct ma_waiting *last)
+{
+	const struct ma_instance *inst = waits->inst;
+	bool small = last->block->size <= MA_WAIT_ZEROED;
+	uint64_t canary = 0;
+
+	if (ma_block_addr(last->block) != waits->addr || last->purpose == MA_WAIT_TIGHT)
+		return;
+	if (small || !inst->config.wait_sealed)
+		memcpy(&canary, waits->end, sizeof(canary));
+	if (canary != 0 || (small && inst->larges.cleaned && !last->block->zero))
+		model_fail("world", "W16 what waits holds nothing that it may not");
 }
 
 void oracle_large_left(const struct oracle_waits *waits)
@@ -149,6 +168,8 @@ void oracle_large_left(const struct oracle_waits *waits)
 		if (ma_block_addr(list->entry[i].block) != waits->entry[i].addr ||
 		    list->entry[i].purpose != waits->entry[i].purpose)
 			fail_order();
+	if (list->n > 0)
+		check_cleaned(waits, &list->entry[list->n - 1]);
 	check_due(waits, &waits->inst->pool);
 }
 

@@ -317,6 +317,8 @@ SEEDS.update({
         cat(run(0, 6, n) + run_free(0, 6) for n in (40000, 40000, 38000, 41000)) + do(GIVE),
     'guards-spared-refused': header(pages=5, seed=0x20) + cat(
         do(FAIL_AT, n) + run(0, 5, 40000) + do(LIFT) + run_free(0, 5) for n in range(4)),
+    'slabs-wait-before-large': header(seed=0x21) + run(0, 12, 3000) + malloc(40, 40000) +
+        malloc(41, 150000) + run_free(0, 12) + free(40) + free(41) + run(0, 12, 3000),
     'slabs-wait-and-come-again': header(seed=0x53) + cat(
         run(0, 32, 4000) + run_free(0, 32) + do(FAIL_AT, n) + run(0, 32, 4000) + do(LIFT) +
         run_free(0, 32) for n in range(4)),

@@ -208,6 +208,7 @@ static void check_tally(struct world *w, unsigned inst)
 		if (b->kind == MA_BLOCK_SLAB) {
 			tally_slab(&tally, ma_slab_of(b));
 			oracle_untouched(ma_slab_of(b));
+			oracle_arrays(ma_slab_of(b));
 		}
 		if (b->kind != MA_BLOCK_LARGE)
 			continue;
